@@ -63,13 +63,13 @@ mod tests {
     fn what_is_written_is_read_by_the_same_build() {
         let system = MemorySystem::with_files([]);
         let folder = Utf8Path::new("/p/target");
-        assert_eq!(read_stored::<Number>(&system, folder), None);
+        assert_eq!(read_cache_file::<Number>(&system, folder), None);
         write_cache_file(&system, folder, &mut Number(7)).unwrap();
         assert_eq!(read_cache_file(&system, folder), Some(Number(7)));
         let path = folder.join(Number::FILE);
         for other in ["", "another build", &format!("{}too long", crate::BUILD)] {
             system.write_atomic(&path, other.as_bytes()).unwrap();
-            assert_eq!(read_stored::<Number>(&system, folder), None, "{other}");
+            assert_eq!(read_cache_file::<Number>(&system, folder), None, "{other}");
         }
         system.write_atomic(&path, &[BUILD, &[8]].concat()).unwrap();
         assert_eq!(read_cache_file(&system, folder), Some(Number(8)), "behind the build");

@@ -22,7 +22,7 @@ pub(crate) struct CompileCache {
     pub(super) texts: Cache<String, RenderQuestion, CompiledText>,
     pub(super) compiled: usize,
     /// The latest definitions of nodes. They are kept within a process, but not stored.
-    pub(super) known: FastMap<UniqueId, CachedDefinition>,
+    pub(super) definitions: FastMap<UniqueId, CachedDefinition>,
 }
 
 /// The parts of a definition. They are valid as long as the node, all macros and the compiled text
@@ -105,7 +105,7 @@ mod tests {
         assert!(!cache.is_changed(), "it is stored");
         let again = CompileCache::from_bytes(&bytes).unwrap();
         assert!(!again.is_changed());
-        assert_eq!((again.compiled(), again.known.len()), (0, 0));
+        assert_eq!((again.compiled(), again.definitions.len()), (0, 0));
         let same = again.texts.answers(|_| Some(Some(Fingerprint::of("1"))));
         let found = again.texts.find("model.shop.a", Fingerprint::of(KEY), &same);
         assert_eq!(found, Some(&text("model.shop.a")));

@@ -29,7 +29,7 @@ pub(crate) struct NodeDefinition {
     /// Whether the template queries the database when it is compiled.
     pub(crate) introspective: bool,
     /// The error, if the node cannot be compiled or a seed's file cannot be read.
-    pub(crate) broken: Option<Box<Diagnostic>>,
+    pub(crate) error: Option<Box<Diagnostic>>,
 }
 
 /// Defines nodes, from the cache or by compiling them.
@@ -61,7 +61,7 @@ enum Text {
 #[derive(Default)]
 struct KnownText {
     text: CompiledText,
-    broken: Option<Box<Diagnostic>>,
+    error: Option<Box<Diagnostic>>,
 }
 
 /// Looks for a node's SQL without compiling the node.
@@ -71,11 +71,11 @@ fn ask_text(compiler: &Compiler, id: NodeId, cache: &CompileCache, answers: &Ans
         return Text::None;
     }
     if let Some(text) = steady_text(compiler, node) {
-        return Text::Known(KnownText { text, broken: None });
+        return Text::Known(KnownText { text, error: None });
     }
     let key = fingerprint_sources(compiler, node);
     match cache.texts.find(&*node.unique_id, key, answers) {
-        Some(text) => Text::Known(KnownText { text: text.clone(), broken: None }),
+        Some(text) => Text::Known(KnownText { text: text.clone(), error: None }),
         None => Text::Unknown(key),
     }
 }
@@ -100,7 +100,7 @@ fn take_compiled(
         let never = (!found.is_whole()).then(RenderRead::never);
         let reads = found.reads.iter().cloned().chain(never);
         cache.texts.insert(unique_id, *key, reads, made.clone());
-        *text = Text::Known(KnownText { text: made, broken: found.broken.clone() });
+        *text = Text::Known(KnownText { text: made, error: found.error.clone() });
     }
 }
 
@@ -118,7 +118,7 @@ fn define_all(
     let macros_and_vars = [compiler.renderer.registry().fingerprint(), compiler.context.vars.fingerprint()]
         .map(Fingerprint::hex);
     let macros_and_vars = Fingerprint::of_parts(macros_and_vars);
-    let known = &cache.known;
+    let known = &cache.definitions;
     let defined: Vec<(NodeId, (NodeDefinition, Option<Fingerprint>))> = texts
         .par_iter()
         .map(|(id, text)| {
@@ -129,11 +129,11 @@ fn define_all(
         })
         .collect();
     let mut out = FastMap::with_capacity_and_hasher(defined.len(), Default::default());
-    cache.known.reserve(defined.len().saturating_sub(cache.known.len()));
+    cache.definitions.reserve(defined.len().saturating_sub(cache.definitions.len()));
     for (id, (definition, fingerprint)) in defined {
         let node = manifest.nodes[id.index()].clone();
         let (unique_id, parts) = (node.unique_id.clone(), definition.parts.clone());
-        cache.known.insert(unique_id, CachedDefinition { node, macros_and_vars: macros, fingerprint, parts });
+        cache.definitions.insert(unique_id, CachedDefinition { node, macros_and_vars: macros, fingerprint, parts });
         out.insert(id, definition);
     }
     out
@@ -155,7 +155,7 @@ fn define_node(
         parts: Arc::default(),
         volatile: known.and_then(|k| k.text.volatile.clone()),
         introspective: known.is_some_and(|k| k.text.introspective),
-        broken: known.and_then(|k| k.broken.clone()),
+        error: known.and_then(|k| k.error.clone()),
     };
     // A seed's file is read each time: nothing else shows that it changed.
     match before.filter(|k| k.fingerprint == fingerprint && !is_seed(node)) {
@@ -166,7 +166,7 @@ fn define_node(
                 parts.insert("SQL".to_owned(), fingerprint.short());
             }
             let wrong = writer.write(node, &mut parts);
-            definition.broken = definition.broken.or(wrong);
+            definition.error = definition.error.or(wrong);
             definition.parts = Arc::new(parts);
         }
     }
@@ -237,7 +237,7 @@ fn relation_text(compiler: &Compiler, node: &Node) -> Option<String> {
 
 /// The fingerprint of all forms of a node together.
 fn fingerprint_forms(compiler: &Compiler, node: &Node, compiled: &CompiledNode) -> CompiledText {
-    if compiled.broken.is_some() {
+    if compiled.error.is_some() {
         return CompiledText::default();
     }
     let functions = compiler.manifest.project.target.engine.volatile_functions;

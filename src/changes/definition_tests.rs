@@ -145,7 +145,7 @@ fn what_may_be_another_each_time_is_volatile() {
         let files = [("models/m.sql", sql), ("models/e.sql", &*ephemeral)];
         let defined = define(&compiler(&files, &[]), "m", &mut CompileCache::default());
         assert_eq!(defined.volatile.as_deref(), expected, "{sql}");
-        assert!(!defined.introspective && defined.broken.is_none(), "{sql}");
+        assert!(!defined.introspective && defined.error.is_none(), "{sql}");
     }
 }
 
@@ -155,7 +155,7 @@ const INTROSPECTIVE: &str = "{% if execute %}{{ run_query('select 1') }}{% endif
 fn what_asks_the_database_is_known_by_its_text() {
     let file = ("models/m.sql", INTROSPECTIVE);
     let defined = define(&compiler(&[file], &[]), "m", &mut CompileCache::default());
-    assert!(defined.introspective && defined.broken.is_none());
+    assert!(defined.introspective && defined.error.is_none());
     assert_eq!(defined.volatile, None);
     let (edited, noted) =
         (INTROSPECTIVE.replace("as id", "as key"), format!("{INTROSPECTIVE} -- one"));
@@ -177,7 +177,7 @@ fn what_cannot_be_compiled_says_why() {
         define(&compiler(&[("models/m.sql", BROKEN)], &[]), "m", &mut CompileCache::default());
     assert_eq!(defined.parts["SQL"], Fingerprint::of("").short());
     assert!(!defined.introspective && defined.volatile.is_none());
-    let why = defined.broken.unwrap();
+    let why = defined.error.unwrap();
     assert!(why.message.contains("halt"), "{}", why.message);
 }
 

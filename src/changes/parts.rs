@@ -218,7 +218,7 @@ fn write_descriptions(node: &Node, parts: &mut Parts) {
 }
 
 fn answer_text(context: &ContextProject, package: &Arc<str>, call: &VariableCall) -> String {
-    match (call.env, &call.name) {
+    match (call.is_env, &call.name) {
         (false, Some(name)) => {
             let question = RenderQuestion::Var { package: package.clone(), name: name.clone() };
             format!("var {name} {:?}", context.answer(&question))

@@ -192,18 +192,18 @@ impl fmt::Display for Verdict {
 /// The inputs of a comparison.
 pub(crate) struct ComparisonInputs<'a> {
     pub(crate) manifest: &'a Manifest,
-    pub(crate) own: &'a FastMap<NodeId, NodeDefinition>,
+    pub(crate) definitions: &'a FastMap<NodeId, NodeDefinition>,
     /// The fingerprints recorded by publications, by unique id.
-    pub(crate) before: &'a FastMap<String, PublicationFingerprint>,
+    pub(crate) recorded: &'a FastMap<String, PublicationFingerprint>,
     pub(crate) existing: &'a ExistingRelations,
     /// The versions of sources; those whose load time is unknown are left out.
-    pub(crate) sources: &'a FastMap<NodeId, String>,
+    pub(crate) source_versions: &'a FastMap<NodeId, String>,
     /// Whether sources without a version count as unchanged.
     pub(crate) assume_sources: bool,
     /// Whether volatile and introspective nodes count as unchanged, because only edits matter.
     pub(crate) edits_only: bool,
     /// Whether this command may build a node.
-    pub(crate) selected: &'a dyn Fn(NodeId) -> bool,
+    pub(crate) is_selected: &'a dyn Fn(NodeId) -> bool,
 }
 
 /// The version of a source whose load time is unknown.
@@ -267,7 +267,7 @@ fn fingerprint_node(manifest: &Manifest, node: &Node, own: Option<&NodeDefinitio
     }
     if let Some(own) = own {
         parts.push(own.volatile.as_deref().unwrap_or_default());
-        parts.extend([own.introspective, own.broken.is_some()].map(yes_or_no));
+        parts.extend([own.introspective, own.error.is_some()].map(yes_or_no));
         parts.extend(own.parts.iter().flat_map(|(k, v)| [k.as_str(), v.as_str()]));
     }
     Fingerprint::of_parts(parts)
@@ -314,7 +314,7 @@ impl State<'_> {
     }
 
     fn source(&mut self, node: &Node) {
-        match self.compare.sources.get(&node.id) {
+        match self.compare.source_versions.get(&node.id) {
             Some(version) => {
                 self.versions.insert(node.id, version.clone());
             }
@@ -330,9 +330,9 @@ impl State<'_> {
     fn stored(&mut self, node: &Node) {
         let test = node.resource_type() == ResourceType::Test;
         let parents = read_parents(self.compare.manifest, node);
-        let before = self.compare.before.get(&*node.unique_id);
+        let before = self.compare.recorded.get(&*node.unique_id);
         let taint = parents.iter().find_map(|p| self.taints.get(p)).cloned();
-        let own = self.compare.own.get(&node.id);
+        let own = self.compare.definitions.get(&node.id);
         let view = !test && node.materialization() == Some(Materialization::View);
         if let (true, Some(taint)) =
             (view, taint.clone().or_else(|| own?.volatile.clone().map(Taint::Volatile)))
@@ -342,7 +342,7 @@ impl State<'_> {
         if let Some(before) = before {
             self.versions.insert(node.id, before.version.clone());
         }
-        if !(self.compare.selected)(node.id) {
+        if !(self.compare.is_selected)(node.id) {
             return;
         }
         let Some(own) = own else { return };
@@ -360,7 +360,7 @@ impl State<'_> {
         test: bool,
     ) -> Verdict {
         let Some(before) = before else { return Verdict::Stale(Reason::New) };
-        if own.broken.is_some() {
+        if own.error.is_some() {
             return Verdict::Stale(Reason::Broken);
         }
         if let Some(reason) = differs(own, before) {

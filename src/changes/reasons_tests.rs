@@ -99,13 +99,13 @@ impl World {
     fn judge(&self) -> Judgement {
         judge_nodes(&ComparisonInputs {
             manifest: &self.manifest,
-            own: &self.own,
-            before: &self.before,
+            definitions: &self.own,
+            recorded: &self.before,
             existing: &self.existing,
-            sources: &self.sources,
+            source_versions: &self.sources,
             assume_sources: self.assume_sources,
             edits_only: self.edits_only,
-            selected: &|id| !self.unselected.contains(&&*self.manifest.node(id).name),
+            is_selected: &|id| !self.unselected.contains(&&*self.manifest.node(id).name),
         })
     }
 
@@ -340,7 +340,7 @@ fn a_test_that_did_not_pass_is_run_again() {
 fn what_cannot_be_compiled_is_built_to_say_so() {
     let broken = |w: &mut World| {
         let why = Diagnostic::error(Code::JinjaRender, "halt");
-        w.own("a").broken = Some(Box::new(why));
+        w.own("a").error = Some(Box::new(why));
     };
     assert_eq!(codes_after(broken), ["broken", "follows", "follows"]);
     let unknown = codes_after(|w| {
@@ -568,7 +568,7 @@ fn a_print_of_all_definitions_changes_with_each() {
     let changes: [&dyn Fn(&mut NodeDefinition); 6] = [
         &|own| own.volatile = Some("now".to_owned()),
         &|own| own.introspective = true,
-        &|own| own.broken = Some(Box::new(Diagnostic::error(Code::JinjaRender, "halt"))),
+        &|own| own.error = Some(Box::new(Diagnostic::error(Code::JinjaRender, "halt"))),
         &|own| own.parts = Arc::new([("SQL".to_owned(), "2".to_owned())].into()),
         &|own| own.parts = Arc::new([("config".to_owned(), "1".to_owned())].into()),
         &|own| own.parts = Arc::default(),

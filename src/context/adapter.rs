@@ -1,8 +1,8 @@
 //! `adapter`: the object through which templates query and change the database.
 //!
-//! At parse stubs answer (semantics 1.2). At compile only what `ExistingRelations` knows of this node's own
-//! relation is answered; any other question stops the render, and the node is compiled just before
-//! it is built.
+//! At parse stubs answer (semantics 1.2). At compile only what `ExistingRelations` knows of this
+//! node's own relation is answered; any other question stops the render, and the node is compiled
+//! just before it is built.
 
 use super::column::ColumnValue;
 use super::constraints::{
@@ -174,7 +174,7 @@ fn pure(
             let registry =
                 session.project.registry().ok_or_else(|| error("macros are not loaded yet"))?;
             let found = registry.dispatch(&session.package, &name, namespace.as_deref());
-            session.asked_macro(
+            session.record_macro_read(
                 CallName::Dispatch(name, namespace),
                 found.as_ref().ok().map(|def| &***def),
             );
@@ -196,12 +196,12 @@ fn pure(
         }
         "is_motherduck" | "is_ducklake" => Value::from(false),
         "disable_transactions" => {
-            session.asked(RenderQuestion::Target);
-            Value::from(session.project.target.connection.members().disable_transactions)
+            session.record_read(RenderQuestion::Target);
+            Value::from(session.project.target.connection.adapter_members().disable_transactions)
         }
         "external_root" => {
-            session.asked(RenderQuestion::Target);
-            Value::from(session.project.target.connection.members().external_root)
+            session.record_read(RenderQuestion::Target);
+            Value::from(session.project.target.connection.adapter_members().external_root)
         }
         "get_binding_char" => Value::from(session.project.target.engine.adapter.binding_char),
         "cache_added" | "cache_dropped" | "cache_renamed" | "verify_database" => Value::from(""),
@@ -210,7 +210,7 @@ fn pure(
             Value::from("")
         }
         "valid_incremental_strategies" => {
-            let strategies = session.project.target.engine.abilities.strategies;
+            let strategies = session.project.target.engine.capabilities.strategies;
             list(strategies.iter().copied().map(Value::from).collect())
         }
         "get_incremental_strategy_macro" => {
@@ -409,7 +409,7 @@ fn command(
             };
             // dbt-duckdb never begins a transaction if `disable_transactions` is set.
             let begin = args.flag(1, "auto_begin", false)
-                && !session.project.target.connection.members().disable_transactions;
+                && !session.project.target.connection.adapter_members().disable_transactions;
             let (response, table) = run_statement(session, &args.text(0, "sql")?, fetch, begin)?;
             Value::from(Tuple::from(vec![response, table]))
         }

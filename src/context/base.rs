@@ -185,7 +185,7 @@ impl Object for Var {
         match method {
             "has_var" => {
                 let found = session.project.vars.find(&session.package, &name).is_some();
-                session.asked(RenderQuestion::HasVar { package: session.package.clone(), name });
+                session.record_read(RenderQuestion::HasVar { package: session.package.clone(), name });
                 Ok(Value::from(found))
             }
             _ => Err(Error::from(minijinja::ErrorKind::UnknownMethod)),
@@ -204,7 +204,7 @@ fn env_var(
     }
     let found = session.project.env(&name);
     if !name.starts_with(SECRET_PREFIX) {
-        session.asked(RenderQuestion::Env(name.clone()));
+        session.record_read(RenderQuestion::Env(name.clone()));
     }
     match (found, args.get(1, "default")) {
         (Some(value), _) => Ok(Value::from(value)),

@@ -143,7 +143,7 @@ impl Object for Carrying {
             "config" => Some(runtime_config(&self.session)),
             "model" => {
                 self.session.note_unsteady();
-                self.session.asked(RenderQuestion::Node);
+                self.session.record_read(RenderQuestion::Node);
                 Some(self.session.model())
             }
             other => self.function.get_attr(other).ok().filter(|v| !v.is_undefined()),
@@ -172,7 +172,7 @@ impl Object for Carrying {
 pub(super) fn runtime_config(session: &RenderSession) -> Value {
     session.note_unsteady();
     // It contains the whole project file, so what is made from it is not cached for other commands.
-    session.asked(RenderQuestion::Invocation);
+    session.record_read(RenderQuestion::Invocation);
     let project = &session.project;
     let quoting = ["database", "schema", "identifier"].iter().zip(project.quoting);
     let quoting: JsonMap = quoting.map(|(key, on)| ((*key).to_owned(), Json::Bool(on))).collect();

@@ -48,7 +48,7 @@ pub(super) fn resolve_references<'a>(
 /// removes the suffix.
 pub(super) fn constraint_suffix(session: &RenderSession) -> String {
     let builds = session.builds_candidate();
-    let unique = session.project.target.engine.abilities.unique_constraint_names;
+    let unique = session.project.target.engine.capabilities.unique_constraint_names;
     if builds && unique { "__candidate".to_owned() } else { String::new() }
 }
 

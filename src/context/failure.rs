@@ -108,7 +108,7 @@ fn is_built_in(session: &RenderSession, def: &MacroDef) -> bool {
 fn nearest_member(failure: &RenderFailure, session: &RenderSession) -> Option<String> {
     let unknown = failure.unknown.as_deref()?;
     let registry = session.project.registry()?;
-    session.asked(RenderQuestion::MacroNames(session.package.clone()));
+    session.record_read(RenderQuestion::MacroNames(session.package.clone()));
     let members = session.project.members.keys().copied();
     nearest_name(unknown, registry.names(&session.package).chain(members)).map(str::to_owned)
 }

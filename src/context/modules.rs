@@ -274,7 +274,7 @@ pub(super) fn class_call(
 /// The current time. Records the read, since the result of the render depends on it.
 fn ask_now(state: &mut State<'_, '_>) -> Result<Timestamp, Error> {
     let session = with_extension::<RenderSession>(state)?;
-    session.asked(RenderQuestion::Now);
+    session.record_read(RenderQuestion::Now);
     Ok(session.project.system.now())
 }
 

@@ -114,7 +114,7 @@ impl ConstantFingerprints {
         started: jiff::Timestamp,
         system: &dyn System,
     ) -> ConstantFingerprints {
-        let members = target.connection.members();
+        let members = target.connection.adapter_members();
         let extra = format!(
             "{}
 {}",

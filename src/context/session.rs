@@ -136,8 +136,8 @@ pub(crate) enum DatabaseAccess {
     /// No access, at parse: stubs answer.
     #[default]
     None,
-    /// No access, at compile: only `ExistingRelations` answers questions about `this`; any other question
-    /// stops the render.
+    /// No access, at compile: only `ExistingRelations` answers questions about `this`; any other
+    /// question stops the render.
     Offline,
     Live(Connection),
 }
@@ -411,11 +411,12 @@ impl RenderSession {
     }
 
     /// Records that the render ran SQL.
-    pub(super) fn note_run(&self) {
+    pub(super) fn record_statement(&self) {
         self.ran.store(true, Ordering::Relaxed);
     }
 
-    /// Whether the node has only been compiled so far, so that `ExistingRelations` is still accurate.
+    /// Whether the node has only been compiled so far, so that `ExistingRelations` is still
+    /// accurate.
     pub(super) fn only_compiles(&self) -> bool {
         self.subject.compiled.is_none()
             && !self.builds_candidate()
@@ -437,13 +438,13 @@ impl RenderSession {
     }
 
     /// Records that an external input was read.
-    pub(crate) fn asked(&self, question: RenderQuestion) {
+    pub(crate) fn record_read(&self, question: RenderQuestion) {
         let read = self.project.read(question);
         self.record().reads.insert(read);
     }
 
     /// Records that a macro was looked up.
-    pub(crate) fn asked_macro(&self, call: CallName, found: Option<&MacroDef>) {
+    pub(crate) fn record_macro_read(&self, call: CallName, found: Option<&MacroDef>) {
         let question = RenderQuestion::Macro { package: self.package.clone(), call };
         self.record().reads.insert(RenderRead { question, answer: fingerprint_macro(found) });
     }
@@ -451,7 +452,7 @@ impl RenderSession {
     /// The macro that a call resolves to in the session's package. The lookup is recorded.
     pub(crate) fn find_macro(&self, call: CallName) -> Option<Arc<MacroDef>> {
         let found = self.project.registry()?.find_call(&self.package, &call).cloned();
-        self.asked_macro(call, found.as_deref());
+        self.record_macro_read(call, found.as_deref());
         found
     }
 
@@ -475,14 +476,14 @@ impl RenderSession {
 
     /// The value of a variable in the session's package. The read is recorded.
     pub(super) fn var(&self, name: &str) -> Option<&Json> {
-        self.asked(RenderQuestion::Var { package: self.package.clone(), name: name.to_owned() });
+        self.record_read(RenderQuestion::Var { package: self.package.clone(), name: name.to_owned() });
         self.project.vars.find(&self.package, name)
     }
 
     /// Records the external input that the member `name` depends on.
-    fn asked_member(&self, name: &str) {
+    fn record_member_read(&self, name: &str) {
         let parsing = self.phase == Phase::Parse;
-        self.asked(match name {
+        self.record_read(match name {
             "target" | "env" => RenderQuestion::Target,
             // At parse these depend on the node, which the cache compares on its own, and on the
             // target, which decides the database and schema.
@@ -570,7 +571,7 @@ impl Scope for NodeScope {
         found
     }
 
-    fn looked_up(&self, package: Option<&str>, name: &str, found: Option<&MacroDef>) {
+    fn record_macro_lookup(&self, package: Option<&str>, name: &str, found: Option<&MacroDef>) {
         let call = match package {
             Some(package) => CallName::Package(package.to_owned(), name.to_owned()),
             None => {
@@ -582,11 +583,11 @@ impl Scope for NodeScope {
                 CallName::Plain(name.to_owned())
             }
         };
-        self.0.asked_macro(call, found);
+        self.0.record_macro_read(call, found);
     }
 
-    fn looked_over(&self) {
-        self.0.asked(RenderQuestion::MacroNames(self.0.package.clone()));
+    fn record_macro_listing(&self) {
+        self.0.record_read(RenderQuestion::MacroNames(self.0.package.clone()));
     }
 
     fn names(&self) -> Vec<&'static str> {
@@ -609,7 +610,7 @@ impl NodeScope {
     fn find(&self, name: &str) -> Option<Value> {
         let session = &self.0;
         let subject = &session.subject;
-        session.asked_member(name);
+        session.record_member_read(name);
         if let Some((_, value)) = subject.extra.iter().find(|(n, _)| *n == name) {
             return Some(value.clone());
         }

@@ -136,7 +136,7 @@ pub(super) fn run_statement(
         return Ok((Value::from(""), empty_table()));
     }
     let text = SqlText::from(sql);
-    session.note_run();
+    session.record_statement();
     let DatabaseAccess::Live(connection) = session.db() else {
         return Err(session.stop(Abort::NeedsDatabase));
     };

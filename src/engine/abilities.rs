@@ -40,7 +40,7 @@ pub(crate) enum WriteConcurrency {
 pub(crate) struct EngineCapabilities {
     pub(crate) transactions: TransactionSupport,
     pub(crate) scratch: ScratchTables,
-    pub(crate) rows_in: SeedLoading,
+    pub(crate) seed_loading: SeedLoading,
     /// Counting the failures of several row tests in one scan is faster than a query for each
     /// (measured per engine).
     pub(crate) fuses_row_tests: bool,
@@ -50,7 +50,7 @@ pub(crate) struct EngineCapabilities {
     /// the published table until the swap.
     pub(crate) unique_constraint_names: bool,
     /// Other processes may build in the same database at the same time.
-    pub(crate) shared: bool,
+    pub(crate) is_shared: bool,
     pub(crate) writers: WriteConcurrency,
     /// Queries are stored in parentheses, which ensures that they are single statements.
     pub(crate) brackets_queries: bool,

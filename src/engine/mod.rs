@@ -31,7 +31,7 @@ mod unknown;
 mod warehouse;
 
 pub(crate) use abilities::{EngineCapabilities, SeedLoading, ScratchTables, TransactionSupport, WriteConcurrency};
-pub(crate) use beside::{candidate_name, is_beside, own_names, rejected_name, scratch_name};
+pub(crate) use beside::{candidate_name, is_helper_name, helper_names, rejected_name, scratch_name};
 pub(crate) use cell::{Cell, Table};
 pub(crate) use connection::{Connection, Lease};
 pub(crate) use dialect::Dialect;

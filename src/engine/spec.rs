@@ -11,7 +11,7 @@ pub(crate) struct EngineSpec {
     /// The name in messages.
     pub(crate) label: &'static str,
     pub(crate) dialect: Dialect,
-    pub(crate) abilities: EngineCapabilities,
+    pub(crate) capabilities: EngineCapabilities,
     pub(crate) adapter: AdapterTraits,
     pub(crate) types: TypeNames,
     /// Functions that may give different values each time, besides those common to all engines.

@@ -40,22 +40,22 @@ pub(crate) struct TargetParts {
 /// The connection options of an engine.
 pub(crate) trait ConnectionOptions: Any + Debug + Send + Sync {
     /// The local files of the database and of attached ones.
-    fn files(&self) -> Vec<&str> {
+    fn database_files(&self) -> Vec<&str> {
         Vec::new()
     }
     /// The location of a schema, for messages. `None` if the name of the database says enough.
-    fn place(&self, _schema: &str) -> Option<String> {
+    fn schema_path(&self, _schema: &str) -> Option<String> {
         None
     }
     /// A text of everything that decides which database is opened and how, without credentials.
     /// Equal options give equal texts.
     fn identity(&self) -> String;
     /// Settings that templates can read from `adapter`.
-    fn members(&self) -> AdapterMembers<'_> {
+    fn adapter_members(&self) -> AdapterMembers<'_> {
         AdapterMembers::default()
     }
     /// The state of the database, observed without opening it. `None` if it cannot be observed.
-    fn state(&self, system: &dyn System) -> Option<DatabaseState> {
+    fn database_state(&self, system: &dyn System) -> Option<DatabaseState> {
         let _ = system;
         None
     }
@@ -101,7 +101,7 @@ impl Target {
 
     /// Where the results of a build are, for messages.
     pub(crate) fn place(&self) -> String {
-        self.connection.place(&self.schema).unwrap_or_else(|| self.database.to_string())
+        self.connection.schema_path(&self.schema).unwrap_or_else(|| self.database.to_string())
     }
 }
 
@@ -205,8 +205,8 @@ mod tests {
         assert_eq!(target.place(), "d", "its name says where it is");
         assert_eq!(target.visible["host"], "h");
         assert!(!target.visible.contains_key("pass"), "templates see no credentials");
-        assert!(target.connection.files().is_empty());
-        assert_eq!(target.connection.members(), AdapterMembers::default());
+        assert!(target.connection.database_files().is_empty());
+        assert_eq!(target.connection.adapter_members(), AdapterMembers::default());
         let wrong = target.options::<crate::engine::sqlite::SqliteOptions>().unwrap_err();
         assert_eq!(wrong.kind, EngineErrorKind::Unsupported);
     }

@@ -26,11 +26,11 @@ const fn abilities(transactions: TransactionSupport, scratch: ScratchTables) -> 
     EngineCapabilities {
         transactions,
         scratch,
-        rows_in: SeedLoading::Stream,
+        seed_loading: SeedLoading::Stream,
         fuses_row_tests: false,
         index_after_rename: true,
         unique_constraint_names: false,
-        shared: false,
+        is_shared: false,
         writers: WriteConcurrency::Many,
         brackets_queries: true,
         keeps_types_of_queries: true,
@@ -50,7 +50,7 @@ const fn spec(label: &'static str, abilities: EngineCapabilities) -> EngineSpec 
         name: "duckdb",
         label,
         dialect: DIALECT,
-        abilities,
+        capabilities: abilities,
         adapter: ADAPTER,
         types: duckdb::SPEC.types,
         volatile_functions: &[],
@@ -145,7 +145,7 @@ impl FakeWarehouse {
     }
 
     fn is_transactional(&self) -> bool {
-        self.spec.abilities.transactions == TransactionSupport::Full
+        self.spec.capabilities.transactions == TransactionSupport::Full
     }
 
     fn write_down(&self, text: impl Into<String>) -> Result<(), EngineError> {

@@ -24,14 +24,14 @@ pub(super) static SPEC: EngineSpec = EngineSpec {
         names_databases: true,
         qualifies_references: true,
     },
-    abilities: EngineCapabilities {
+    capabilities: EngineCapabilities {
         transactions: TransactionSupport::OneStatement,
         scratch: ScratchTables::Named,
-        rows_in: SeedLoading::Stream,
+        seed_loading: SeedLoading::Stream,
         fuses_row_tests: false,
         index_after_rename: false,
         unique_constraint_names: false,
-        shared: true,
+        is_shared: true,
         writers: WriteConcurrency::Many,
         brackets_queries: true,
         keeps_types_of_queries: true,

@@ -39,7 +39,7 @@ pub(crate) struct Publication<'a> {
     pub(crate) has_hooks: bool,
     /// Whether this run will build a relation later. Such a relation may be dropped if it no longer
     /// fits.
-    pub(crate) built_later: &'a dyn Fn(&Relation) -> bool,
+    pub(crate) is_built_later: &'a dyn Fn(&Relation) -> bool,
     /// Waits until no other node of the run touches more than its own relation. To be called before
     /// this publication does so.
     pub(crate) take_turn: &'a dyn Fn(),
@@ -55,7 +55,7 @@ pub(crate) struct ColumnChange<'a> {
     pub(crate) statements: &'a [String],
     /// Columns are dropped, so that views which read them are in the way.
     pub(crate) takes_away: bool,
-    pub(crate) built_later: &'a dyn Fn(&Relation) -> bool,
+    pub(crate) is_built_later: &'a dyn Fn(&Relation) -> bool,
     /// As in `Publication`.
     pub(crate) pause: &'a dyn Fn(Duration),
 }

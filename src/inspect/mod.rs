@@ -1,7 +1,7 @@
 //! Inspects the relations that exist before a run.
 //!
-//! In: a `Warehouse` and the nodes that a command works on. Out: `ExistingRelations`. Takes one query for
-//! relations and one for columns per schema. Must not know: what will be built.
+//! In: a `Warehouse` and the nodes that a command works on. Out: `ExistingRelations`. Takes one
+//! query for relations and one for columns per schema. Must not know: what will be built.
 
 use crate::engine::{EngineError, ExistingRelations, Warehouse, schema_key};
 use crate::manifest::{Manifest, NodeId};

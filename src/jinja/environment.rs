@@ -33,11 +33,11 @@ pub(crate) fn render_inner(state: &mut State<'_, '_>, text: &str) -> Result<Stri
 pub(crate) trait Scope: Send + Sync + fmt::Debug {
     fn member(&self, name: &str) -> Option<Value>;
     /// Called when a macro is looked up, by plain name or in a package, with the result.
-    fn looked_up(&self, package: Option<&str>, name: &str, found: Option<&MacroDef>) {
+    fn record_macro_lookup(&self, package: Option<&str>, name: &str, found: Option<&MacroDef>) {
         let _ = (package, name, found);
     }
     /// Called when the names of all macros of a package are read.
-    fn looked_over(&self) {}
+    fn record_macro_listing(&self) {}
     /// The names to iterate over in `context`.
     fn names(&self) -> Vec<&'static str>;
 }
@@ -57,6 +57,15 @@ pub(crate) struct Rendered {
     /// Whether the template compared, counted or took apart a text with marked pieces, so that
     /// other texts in their place might give another result.
     pub(crate) is_inspected: bool,
+}
+
+/// A text rendered at parse.
+pub(crate) struct ParseRendering {
+    pub(crate) result: Result<Rendered, RenderFailure>,
+    /// The unique ids of the macros that the text called.
+    pub(crate) called_macros: Vec<Arc<str>>,
+    /// The undefined names that the text called.
+    pub(crate) unknown_calls: BTreeSet<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -120,7 +129,7 @@ impl Object for Names {
         // An empty registry (for YAML) is not searched, and no lookup is reported.
         if !self.registry.defs().is_empty() && !name.starts_with("__") {
             let found = self.registry.lookup(&self.package, name);
-            self.scope.looked_up(None, name, found.map(|def| &**def));
+            self.scope.record_macro_lookup(None, name, found.map(|def| &**def));
             if let Some(found) = found {
                 return self.registry.value_of(found);
             }
@@ -145,7 +154,7 @@ impl Object for Names {
     }
 
     fn enumerate(self: &Arc<Self>) -> Enumerator {
-        self.scope.looked_over();
+        self.scope.record_macro_listing();
         let mut names: Vec<Value> = self.registry.names(&self.package).map(Value::from).collect();
         names.extend(self.scope.names().into_iter().map(Value::from));
         names.extend(self.registry.packages().map(Value::from));
@@ -318,8 +327,7 @@ impl Renderer {
     }
 
     /// Renders a node's text at parse. Undefined names in the text itself can be called and have
-    /// every attribute. Also returns the unique ids of the macros that the text called, and the
-    /// undefined names that it called.
+    /// every attribute.
     pub(crate) fn render_for_parse<E: Any + Send + Sync>(
         &self,
         name: &str,
@@ -327,10 +335,14 @@ impl Renderer {
         package: &Arc<str>,
         scope: Arc<dyn Scope>,
         extension: Arc<E>,
-    ) -> (Result<Rendered, RenderFailure>, Vec<Arc<str>>, BTreeSet<String>) {
+    ) -> ParseRendering {
         let (result, trace) =
             self.render_once(Mode::Parse, name, origin, package, scope, extension);
-        (result, trace.take_called(), trace.take_unknown())
+        ParseRendering {
+            result,
+            called_macros: trace.take_called(),
+            unknown_calls: trace.take_unknown(),
+        }
     }
 
     fn render_once<E: Any + Send + Sync>(
@@ -400,7 +412,7 @@ impl Renderer {
         called.map(|(value, _)| value)
     }
 
-    /// Like [`Engine::call_macro`]. Also returns whether a text with marked pieces was inspected
+    /// Like [`Renderer::call_macro`]. Also returns whether a text with marked pieces was inspected
     /// (see [`Rendered::is_inspected`]).
     pub(crate) fn call_macro_with_marks<E: Any + Send + Sync>(
         &self,
@@ -762,7 +774,7 @@ pub(super) mod tests {
     fn unknown_names_of_a_text_are_harmless_at_parse() {
         let text = "{{ nope() }}{{ pkg.thing(1) }}{{ other.a.b }}{{ one }}";
         let origin = TextOrigin { file: FileId(0), text, range: (0, text.len()) };
-        let (result, _, unknown) = engine("").render_for_parse(
+        let ParseRendering { result, unknown_calls, .. } = engine("").render_for_parse(
             "root/x.sql",
             origin,
             &"root".into(),
@@ -771,7 +783,7 @@ pub(super) mod tests {
         );
         let result = result.unwrap_or_else(|f| panic!("{f:?}"));
         assert_eq!(result.sql.as_str(), "1");
-        assert_eq!(unknown.into_iter().collect::<Vec<_>>(), ["", "nope"]);
+        assert_eq!(unknown_calls.into_iter().collect::<Vec<_>>(), ["", "nope"]);
     }
 
     #[test]

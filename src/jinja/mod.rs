@@ -38,7 +38,7 @@ mod written;
 
 pub(crate) use blocks::{BlockKind, find_blocks};
 pub(crate) use builtin::BUILTIN_FILES;
-pub(crate) use environment::{RenderFailure, Rendered, Renderer, Scope, TextOrigin, render_inner};
+pub(crate) use environment::{ParseRendering, RenderFailure, Rendered, Renderer, Scope, TextOrigin, render_inner};
 pub(crate) use filters::{check_json, python_json, sort_json_keys};
 pub(crate) use markers::{ends_in_marker, native_value, no_config_value};
 pub(crate) use marks::{find_marked, has_mark, mark_piece};
@@ -55,4 +55,4 @@ pub(crate) use runtime::{Args, call_site, error, return_value, with_extension};
 pub(crate) use set::set_value;
 pub(crate) use values::{dict, from_json, list, make_pair, to_json};
 pub(crate) use variables::{VariableCall, variable_calls};
-pub(crate) use written::{is_read_statically, written_config};
+pub(crate) use unrendered::{is_read_statically, unrendered_config};

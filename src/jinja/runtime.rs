@@ -259,7 +259,7 @@ pub(super) struct Namespace {
 impl Namespace {
     fn find(&self, name: &str) -> Option<Value> {
         let found = self.registry.lookup_in(&self.name, name);
-        self.scope.looked_up(Some(&self.name), name, found.map(|def| &**def));
+        self.scope.record_macro_lookup(Some(&self.name), name, found.map(|def| &**def));
         found.and_then(|def| self.registry.value_of(def))
     }
 
@@ -279,7 +279,7 @@ impl Object for Namespace {
     }
 
     fn enumerate(self: &Arc<Self>) -> Enumerator {
-        self.scope.looked_over();
+        self.scope.record_macro_listing();
         Enumerator::Values(self.names().collect())
     }
 

@@ -12,7 +12,7 @@ use bigdecimal::num_bigint::BigInt;
 
 /// The named arguments of the first call of `config` in a text. `None` if there is no such call, or
 /// it cannot be parsed.
-pub(crate) fn written_config(text: &str) -> Option<JsonMap> {
+pub(crate) fn unrendered_config(text: &str) -> Option<JsonMap> {
     if !text.contains("config(") && !text.contains("config (") {
         return None;
     }
@@ -578,7 +578,7 @@ mod tests {
             serde_json::from_str(include_str!("../../tests/dbt/written.json")).unwrap();
         assert!(rows.len() > 40);
         for (text, expected) in rows {
-            assert_eq!(written_config(&text), expected, "{text}");
+            assert_eq!(unrendered_config(&text), expected, "{text}");
         }
     }
 

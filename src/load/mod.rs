@@ -10,7 +10,7 @@ mod render;
 mod version;
 
 pub(crate) use files::{FileKind, LoadedFile, SEED_HASH_LIMIT, has_known_ending};
-pub(crate) use project::{LoadOptions, find_project_file, load_project};
+pub(crate) use project::{LoadOptions, LoadOutcome, find_project_file, load_project};
 pub(crate) use render::YamlRenderer;
 
 use crate::config::{PackageSpec, ProjectOptions, SelectorDefinition};

@@ -68,13 +68,22 @@ struct Loader<'a> {
     started: jiff::Timestamp,
 }
 
+/// What `load_project` found.
+pub(crate) struct LoadOutcome {
+    /// `None` if an error keeps the project from being loaded.
+    pub(crate) project: Option<LoadedProject>,
+    /// The files that were read, if there is no project; a project has its own map.
+    pub(crate) map: SourceMap,
+    pub(crate) diagnostics: Vec<Diagnostic>,
+}
+
 /// Loads the project. The sources are `None` if there is no usable project; the diagnostics say
 /// why. Files keep the ids that they have in `map`.
 pub(crate) fn load_project(
     system: &Arc<dyn System>,
     options: &LoadOptions,
     map: SourceMap,
-) -> Result<(Option<LoadedProject>, SourceMap, Vec<Diagnostic>), SystemError> {
+) -> Result<LoadOutcome, SystemError> {
     let mut out = Vec::new();
     for (_, value) in
         system.env_all().into_iter().filter(|(name, _)| name.starts_with(SECRET_PREFIX))
@@ -95,7 +104,7 @@ pub(crate) fn load_project(
             Diagnostic::error(Code::ProjectFile, format!("no project.yml or dbt_project.yml in {start}"))
                 .help("change to a project's folder, give --project-dir, or make a project with `strata init`"),
         );
-        return Ok((None, map, out));
+        return Ok(LoadOutcome { project: None, map, diagnostics: out });
     };
     let root = file.parent().unwrap_or(Utf8Path::new(".")).to_owned();
     let mut loader = Loader { system, options, map, out, root, started: system.now() };
@@ -104,9 +113,13 @@ pub(crate) fn load_project(
         Some((packages, rest)) => {
             let Loader { map, out, .. } = loader;
             // The sources own the map now; callers that need only the map take it from there.
-            Ok((Some(rest.finish(map, packages)), SourceMap::default(), out))
+            Ok(LoadOutcome {
+                project: Some(rest.finish(map, packages)),
+                map: SourceMap::default(),
+                diagnostics: out,
+            })
         }
-        None => Ok((None, loader.map, loader.out)),
+        None => Ok(LoadOutcome { project: None, map: loader.map, diagnostics: loader.out }),
     }
 }
 
@@ -228,7 +241,7 @@ impl Loader<'_> {
         let Some(mut options) = parse_project(id, &rendered).drain_into(&mut self.out) else {
             return Ok(None);
         };
-        options.written = Some(tree);
+        options.unrendered = Some(tree);
         self.check_version(&options);
         let target_path =
             self.options.target_path.clone().or(options.target_path.clone().map(Utf8PathBuf::from));
@@ -462,7 +475,7 @@ impl Loader<'_> {
             // Only errors are shown: the user cannot fix warnings in a package.
             self.out.extend(complaints.into_iter().filter(Diagnostic::is_error));
             let Some(mut options) = options else { continue };
-            options.written = Some(tree);
+            options.unrendered = Some(tree);
             self.check_version(&options);
             let skip = [normalize_path(&folder.join(&options.packages_install_path))];
             let files = self.files(&folder, &options, &skip)?;

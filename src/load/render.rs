@@ -222,12 +222,12 @@ impl Scope for YamlScope {
         if OF_TEMPLATES.contains(&name) { None } else { self.0.member(name) }
     }
 
-    fn looked_up(&self, package: Option<&str>, name: &str, found: Option<&MacroDef>) {
-        self.0.looked_up(package, name, found);
+    fn record_macro_lookup(&self, package: Option<&str>, name: &str, found: Option<&MacroDef>) {
+        self.0.record_macro_lookup(package, name, found);
     }
 
-    fn looked_over(&self) {
-        self.0.looked_over();
+    fn record_macro_listing(&self) {
+        self.0.record_macro_listing();
     }
 
     fn names(&self) -> Vec<&'static str> {

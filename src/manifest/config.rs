@@ -30,7 +30,7 @@ pub(crate) struct NodeConfig {
     entries: IndexMap<Arc<str>, ConfigEntry, foldhash::fast::RandomState>,
     /// The unrendered values, each of the last layer that set the key. dbt compares these between
     /// states.
-    written: JsonMap,
+    unrendered: JsonMap,
 }
 
 /// Keys whose mappings are merged instead of replaced.
@@ -61,11 +61,11 @@ impl NodeConfig {
     /// grantees.
     pub(crate) fn merge(&mut self, key: &str, value: Json, layer: ConfigLayer, span: Option<Span>) {
         let written = value.clone();
-        self.merge_written(key, value, written, layer, span);
+        self.merge_unrendered(key, value, written, layer, span);
     }
 
     /// Like [`NodeConfig::merge`], with the value as it was before rendering.
-    pub(crate) fn merge_written(
+    pub(crate) fn merge_unrendered(
         &mut self,
         key: &str,
         value: Json,
@@ -75,7 +75,7 @@ impl NodeConfig {
     ) {
         // dbt normalizes the spelling of all layers except properties.
         let spelt = if layer == ConfigLayer::Properties { key } else { canonical_key(key) };
-        self.written.insert(spelt.to_owned(), written);
+        self.unrendered.insert(spelt.to_owned(), written);
         let key = canonical_key(key);
         let value = shaped(key, value);
         let old = self.entries.get(key);
@@ -94,20 +94,20 @@ impl NodeConfig {
         self.entries.insert(key.into(), ConfigEntry { value, layer, span });
     }
 
-    pub(crate) fn set_written(&mut self, written: JsonMap) {
-        self.written = written;
+    pub(crate) fn set_unrendered(&mut self, written: JsonMap) {
+        self.unrendered = written;
     }
 
     /// Sets the unrendered value of a key, or removes it if `None`.
     pub(crate) fn restate(&mut self, key: &str, written: Option<Json>) {
         match written {
-            Some(value) => self.written.insert(key.to_owned(), value),
-            None => self.written.shift_remove(key),
+            Some(value) => self.unrendered.insert(key.to_owned(), value),
+            None => self.unrendered.shift_remove(key),
         };
     }
 
-    pub(crate) fn written(&self) -> &JsonMap {
-        &self.written
+    pub(crate) fn unrendered(&self) -> &JsonMap {
+        &self.unrendered
     }
 
     pub(crate) fn entry(&self, key: &str) -> Option<&ConfigEntry> {

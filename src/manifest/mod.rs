@@ -30,7 +30,7 @@ pub(crate) use lookup::{FoundNode, NodeLookup, same_version};
 pub(crate) use materialization::Materialization;
 pub(crate) use node::{
     Access, Checksum, Export, Exposure, GenericTest, Node, NodeId, NodeKind, RefCall, ResourceType,
-    SourceCall, SourceTable, StaticSql, TestKind, Text, UniqueId, VersionInfo, artifact_id,
+    SourceCall, SourceTable, StaticSql, TestKind, NodeText, UniqueId, VersionInfo, artifact_id,
 };
 pub(crate) use node_set::NodeSet;
 pub(crate) use project::{Group, MacroInfo, Manifest, DocResource, Package, ProjectInfo};

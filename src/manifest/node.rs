@@ -93,7 +93,7 @@ impl ResourceType {
 
 /// The text of a template, in a file or a value of a properties file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Text {
+pub(crate) struct NodeText {
     pub(crate) file: FileId,
     pub(crate) range: (u32, u32),
     /// The text as artifacts have it: trimmed, except for snapshots.
@@ -199,7 +199,7 @@ pub(crate) struct SourceTable {
     pub(crate) loader: String,
     pub(crate) identifier: String,
     /// The `database` and `schema` of the source before rendering.
-    pub(crate) written: [Option<String>; 2],
+    pub(crate) unrendered: [Option<String>; 2],
     pub(crate) quoting: JsonMap,
     pub(crate) source_meta: JsonMap,
     pub(crate) loaded_at_field: Option<String>,
@@ -271,7 +271,7 @@ pub(crate) struct Node {
     pub(crate) path: Arc<str>,
     pub(crate) original_file_path: Arc<str>,
     pub(crate) fqn: Vec<Arc<str>>,
-    pub(crate) text: Option<Text>,
+    pub(crate) text: Option<NodeText>,
     /// Whether it is SQL; false for Python models.
     pub(crate) sql: bool,
     /// The config for templates, selectors and artifacts.

@@ -24,7 +24,7 @@ pub(crate) struct ProjectInfo {
     pub(crate) dialect: Dialect,
     pub(crate) target_path: Utf8PathBuf,
     /// `flags: state_modified_compare_more_unrendered_values`.
-    pub(crate) compare_written: bool,
+    pub(crate) compare_unrendered: bool,
 }
 
 /// A macro as artifacts list it.

@@ -70,7 +70,7 @@ pub(super) fn create_indexes(
     steps: &mut dyn Steps,
 ) -> StepResult {
     let is_table = relation.kind == Some(RelationKind::Table);
-    if !is_table || job.engine.abilities.index_after_rename != is_renamed {
+    if !is_table || job.engine.capabilities.index_after_rename != is_renamed {
         return Ok(());
     }
     steps.call_macro(&PublicMacroCall::new("create_indexes", vec![PublicMacroArg::Relation(relation.clone())]))

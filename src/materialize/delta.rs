@@ -14,7 +14,7 @@ pub(super) fn scratch_of(job: &MaterializationJob) -> Relation {
 
 /// Whether other sessions can see that table, so that an earlier run may have left one.
 fn is_seen(job: &MaterializationJob) -> bool {
-    job.engine.abilities.scratch == ScratchTables::Named
+    job.engine.capabilities.scratch == ScratchTables::Named
 }
 
 /// Stores the rows of the node's query.
@@ -36,8 +36,8 @@ pub(super) fn drop_scratch(job: &MaterializationJob, scratch: &Relation, steps: 
     steps.execute(SqlText::from(format!("drop table if exists {name}")))
 }
 
-/// Copies the published table, as these items of a `select`, to where its next version is made, which
-/// has these columns.
+/// Copies the published table, as these items of a `select`, to where its next version is made,
+/// which has these columns.
 pub(super) fn copy_published_table(
     job: &MaterializationJob,
     candidate: &Relation,

@@ -16,14 +16,14 @@ use crate::engine::{ExistingColumn, Relation, RelationKind, rejected_name};
 use crate::manifest::IncrementalConfig;
 use crate::outcome::NodeError;
 
-pub(super) fn store_delta(job: &MaterializationJob, steps: &mut dyn Steps) -> Result<MaterializationOutcome, NodeError> {
+pub(super) fn store_incremental(job: &MaterializationJob, steps: &mut dyn Steps) -> Result<MaterializationOutcome, NodeError> {
     let default = IncrementalConfig::default();
     let config = job.config.incremental().unwrap_or(&default);
     let mode = config.on_schema_change;
     let published = job.existing.as_ref().map(|e| e.columns.clone()).unwrap_or_default();
     let mut delta = Delta { job, config, columns: published, candidate: None };
     steps.run_hooks(HookTime::BeforeOutside)?;
-    let abilities = &job.engine.abilities;
+    let abilities = &job.engine.capabilities;
     let changes_first = abilities.locks_for_columns || !abilities.alters_types;
     if changes_first && mode.widens() || !job.has_transactions() {
         delta.prepare_table(steps)?;
@@ -81,7 +81,7 @@ impl Delta<'_> {
         let query = steps.describe_query()?;
         let change = self.change_for(&query)?;
         if change.retyped.is_empty() && self.job.has_transactions() {
-            if !self.job.engine.abilities.locks_for_columns {
+            if !self.job.engine.capabilities.locks_for_columns {
                 // New columns are added together with the rows.
                 return Ok(());
             }
@@ -114,7 +114,7 @@ impl Delta<'_> {
         // If types belong to values (the engine cannot alter them), a cast would change the values,
         // and is not needed.
         let has_new_type = !is_there || retyped.contains(column);
-        if has_new_type && self.job.engine.abilities.alters_types {
+        if has_new_type && self.job.engine.capabilities.alters_types {
             return format!("cast({value} as {}) as {name}", column.data_type);
         }
         if is_there { name } else { format!("null as {name}") }
@@ -129,7 +129,7 @@ impl Delta<'_> {
         let change = self.change_for(&rows)?;
         let table = self.candidate.as_ref().unwrap_or(&self.job.target);
         alter(table, &change.add, false, steps)?;
-        let is_late = self.job.engine.abilities.locks_for_columns;
+        let is_late = self.job.engine.capabilities.locks_for_columns;
         if !is_late {
             alter(table, &change.drop, true, steps)?;
         }
@@ -169,7 +169,7 @@ impl Delta<'_> {
             return written.clone();
         }
         let has_key = self.config.has_key();
-        let (with_key, without) = self.job.engine.abilities.default_strategy;
+        let (with_key, without) = self.job.engine.capabilities.default_strategy;
         (if has_key { with_key } else { without }).to_owned()
     }
 }

@@ -1,9 +1,10 @@
 //! Built-in materializations, as plain functions.
 //!
-//! In: a `MaterializationJob` (the node's relation, SQL, config, what exists) and `Steps`, which performs the
-//! operations on the database. Out: whether the node was published. SQL that dbt generates by a
-//! public macro is requested by name (`PublicMacroCall`), so that a project can override the macro.
-//! Must not know: connections, threads, how macros are rendered. The tests use a fake database.
+//! In: a `MaterializationJob` (the node's relation, SQL, config, what exists) and `Steps`, which
+//! performs the operations on the database. Out: whether the node was published. SQL that dbt
+//! generates by a public macro is requested by name (`PublicMacroCall`), so that a project can
+//! override the macro. Must not know: connections, threads, how macros are rendered. The tests use
+//! a fake database.
 
 mod agate;
 mod candidate;
@@ -157,7 +158,7 @@ pub(crate) struct MaterializationJob {
 impl MaterializationJob {
     /// Whether several statements can run in one transaction.
     fn has_transactions(&self) -> bool {
-        self.engine.abilities.transactions == TransactionSupport::Full
+        self.engine.capabilities.transactions == TransactionSupport::Full
     }
 
     /// An error in the project.
@@ -197,18 +198,18 @@ pub(crate) fn store_node(
 ) -> Result<MaterializationOutcome, NodeError> {
     match materialization {
         Materialization::Table | Materialization::View | Materialization::MaterializedView => {
-            stored::store_whole(materialization, job, steps)
+            stored::store_full(materialization, job, steps)
         }
         Materialization::Seed => seed::store_seed(job, steps),
         // On a first build, on a full refresh, or in place of a view, the whole table is built.
         Materialization::Incremental if !has_table(job) || job.full_refresh => {
-            stored::store_whole(materialization, job, steps)
+            stored::store_full(materialization, job, steps)
         }
-        Materialization::Incremental => incremental::store_delta(job, steps),
+        Materialization::Incremental => incremental::store_incremental(job, steps),
         Materialization::Snapshot if job.existing.is_none() => {
-            stored::store_whole(materialization, job, steps)
+            stored::store_full(materialization, job, steps)
         }
-        Materialization::Snapshot => snapshot::store_versions(job, steps),
+        Materialization::Snapshot => snapshot::store_snapshot(job, steps),
         Materialization::Ephemeral => Ok(MaterializationOutcome::Published),
     }
 }

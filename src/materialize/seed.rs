@@ -42,7 +42,7 @@ fn create_table(job: &MaterializationJob, candidate: &Relation, seed: &SeedJob) 
     let name = candidate.render(dialect);
     // An existing seed keeps its columns and types; a file that does not fit is an error.
     let columns: Vec<String> = match filled_before(job) {
-        Some(existing) if job.engine.abilities.keeps_types_of_queries => {
+        Some(existing) if job.engine.capabilities.keeps_types_of_queries => {
             let published = existing.relation.render(dialect);
             let sql = format!("create table {name} as select * from {published} where false");
             return SqlText::from(sql);

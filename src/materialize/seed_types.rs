@@ -78,7 +78,7 @@ impl Fits {
             // Infinities and NaN have no digits to count.
             Some(number) => {
                 self.too_large |= number.is_finite() && number.to_float().is_infinite();
-                if let Some((whole, fraction)) = number.places() {
+                if let Some((whole, fraction)) = number.digit_counts() {
                     self.whole = self.whole.max(whole);
                     self.fraction = self.fraction.max(fraction);
                 }
@@ -249,7 +249,7 @@ fn column(name: &str, fits: Fits, given: Option<&String>, engine: &EngineSpec) -
     if let Some(given) = given {
         // Some engines accept any word as a type; give them their own name for it.
         let own = (engine.types.write)(&(engine.types.read)(given));
-        let own = own.filter(|_| !engine.abilities.keeps_types_of_queries);
+        let own = own.filter(|_| !engine.capabilities.keeps_types_of_queries);
         return SeedColumn { name, found: None, data_type: own.unwrap_or_else(|| given.clone()) };
     }
     let kind = fits.kind();

@@ -9,7 +9,7 @@ use crate::engine::{ExistingColumn, Relation, RelationKind, rejected_name};
 use crate::manifest::HardDeletes;
 use crate::outcome::NodeError;
 
-pub(super) fn store_versions(job: &MaterializationJob, steps: &mut dyn Steps) -> Result<MaterializationOutcome, NodeError> {
+pub(super) fn store_snapshot(job: &MaterializationJob, steps: &mut dyn Steps) -> Result<MaterializationOutcome, NodeError> {
     check_table(job)?;
     steps.run_hooks(HookTime::BeforeOutside)?;
     if !job.has_transactions() {

@@ -7,7 +7,7 @@ use crate::manifest::Materialization;
 use crate::outcome::NodeError;
 
 /// Builds a candidate from the node's query and swaps it in.
-pub(super) fn store_whole(
+pub(super) fn store_full(
     materialization: Materialization,
     job: &MaterializationJob,
     steps: &mut dyn Steps,

@@ -84,7 +84,7 @@ impl Steps for FakeSteps {
             relation: table,
             statements,
             takes_away,
-            built_later: &|_| false,
+            is_built_later: &|_| false,
             pause: &|_| {},
         };
         self.warehouse.alter_columns(&change).map(drop).map_err(failed)
@@ -130,7 +130,7 @@ impl Steps for FakeSteps {
             candidate,
             kind,
             has_hooks: false,
-            built_later: &|_| false,
+            is_built_later: &|_| false,
             take_turn: &|| {},
             pause: &|_| {},
         };

@@ -220,7 +220,7 @@ impl<'a, 'n> Build<'a, 'n> {
     ) -> Result<PreparedRun, Ended> {
         let (revision, cancel) = (self.revision.clone(), self.workspace.cancel_token().clone());
         let (known, defined) = (&mut self.definitions, &mut self.defined);
-        let wishes = RunInputs {
+        let inputs = RunInputs {
             cancel: &cancel,
             budget: None,
             known: None,
@@ -233,7 +233,7 @@ impl<'a, 'n> Build<'a, 'n> {
         };
         let notices = &mut *self.notices;
         let prepared =
-            prepare_run(&revision, self.options, selected.clone(), warehouse, wishes, notices)?;
+            prepare_run(&revision, self.options, selected.clone(), warehouse, inputs, notices)?;
         prepared.tell_verdicts(&revision.manifest, false, self.notices);
         self.wait_for_manifest()?;
         Ok(prepared)

@@ -47,6 +47,6 @@ fn reason_to_stay(sources: &LoadedProject, root: &Utf8Path, path: &Utf8Path) -> 
     if own.any(|folder| holds(folder)) {
         return Some("it holds the project's own files");
     }
-    let mut databases = sources.target.connection.files().into_iter();
+    let mut databases = sources.target.connection.database_files().into_iter();
     databases.any(holds).then_some("it holds the database")
 }

@@ -13,7 +13,7 @@ use crate::manifest::{Node, NodeConfig, NodeId, NodeSet, ResourceType};
 use crate::plan::CommandVerb;
 use crate::select::Selection;
 use crate::source::{FileId, Span};
-use crate::state::{Catalog, NEEDED, is_cataloged, write_catalog};
+use crate::state::{Catalog, REQUIRED_COLUMNS, is_cataloged, write_catalog};
 use crate::workspace::{Notice, Notices, Revision, Workspace, resource_types_of, run_metadata};
 use camino::Utf8PathBuf;
 use minijinja::value::Value;
@@ -194,7 +194,7 @@ fn read_catalog_rows(
     let Some((names, rows)) = rows_of(&value) else {
         return Err(wrong(format!("the macro `{name}` gave no table")));
     };
-    if let Some(missing) = NEEDED.iter().find(|n| !names.iter().any(|have| have == *n)) {
+    if let Some(missing) = REQUIRED_COLUMNS.iter().find(|n| !names.iter().any(|have| have == *n)) {
         return Err(wrong(format!(
             "the table that the macro `{name}` gave has no column `{missing}`"
         )));

@@ -16,13 +16,13 @@ use crate::plan::CommandVerb;
 use crate::run::{RunOptions, RunRequest};
 use crate::select::Selection;
 use crate::workspace::{
-    BuildOptions, Notices, Workspace, default_run_options, run_and_time, share_run,
+    BuildOptions, Notices, Workspace, default_run_options, run_and_time, build_run_context,
     write_plain_manifest, write_results,
 };
 
 pub(crate) struct DagOptions {
     pub(crate) selection: Selection,
-    pub(crate) by: Granularity,
+    pub(crate) granularity: Granularity,
     pub(crate) check: bool,
 }
 
@@ -50,14 +50,14 @@ pub(crate) fn export_airflow(
         revision = workspace.open(notices)?;
         airflow = read_airflow_options(&revision, notices)?;
     }
-    let dag = cut_into_tasks(&revision, &airflow, &options.selection, options.by, notices)?;
+    let dag = cut_into_tasks(&revision, &airflow, &options.selection, options.granularity, notices)?;
     if dag.tasks.is_empty() {
         return Err(OpsError::usage_with_hint(
             "the selection matches nothing that a DAG could run",
             "`strata ls` shows what there is",
         ));
     }
-    let spec = write_spec(&options.selection, options.by);
+    let spec = write_spec(&options.selection, options.granularity);
     let command = write_command_line("strata export airflow", &spec);
     let engine = revision.target().engine;
     let file = dag_file(&DagFileRequest {
@@ -77,7 +77,7 @@ pub(crate) fn export_airflow(
 /// Whether concurrent tasks would block each other, since the engine allows only one writer or
 /// process.
 fn is_serial(engine: &EngineSpec) -> bool {
-    !engine.abilities.shared || engine.abilities.writers == WriteConcurrency::One
+    !engine.capabilities.is_shared || engine.capabilities.writers == WriteConcurrency::One
 }
 
 /// The kind of exports that a command carries out.
@@ -137,7 +137,7 @@ pub(crate) fn export_relations(
     let run_options = default_run_options(&revision, options.fail_fast);
     let run_options = RunOptions { dry_run: options.dry_run, ..run_options };
     let request = RunRequest {
-        shared: share_run(&revision, cancel, &selected, &plan, run_options, None),
+        shared: build_run_context(&revision, cancel, &selected, &plan, run_options, None),
         plan: &plan,
         existing: ExistingRelations::Unknown,
         warehouse,

@@ -47,7 +47,7 @@ pub(crate) use operation::{OperationOptions, run_operation};
 pub(crate) use parse::{ParseReport, parse_project};
 pub(crate) use plan::{PlanReport, plan_build};
 pub(crate) use rebuild::{
-    FailedCauses, RebuildLimits, RebuildProgress, RebuildReport, RebuildRequest, choose_for_loop, rebuild_changed,
+    FailedCauses, RebuildLimits, RebuildProgress, RebuildReport, RebuildRequest, select_for_watch, rebuild_changed,
 };
 pub(crate) use schedule::ScheduledTask;
 pub(crate) use show::{ShowOptions, ShownRows, show_rows};

@@ -9,7 +9,7 @@ use crate::inspect::inspect_relations;
 use crate::manifest::{Manifest, NodeId};
 use crate::plan::Plan;
 use crate::workspace::{
-    BuildOptions, ChangeRequest, Notices, Workspace, compare_selected, keep_stale,
+    BuildOptions, ChangeRequest, Notices, Workspace, compare_selected, retain_stale,
     resource_types_of,
 };
 use std::sync::Arc;
@@ -56,7 +56,7 @@ pub(crate) fn plan_build(
     let is_unrecorded =
         options.changed.is_some() && verdicts.is_none() && without_database.is_none();
     if let Some(verdicts) = &verdicts {
-        keep_stale(&revision.manifest, &mut selected, verdicts);
+        retain_stale(&revision.manifest, &mut selected, verdicts);
     }
     let mut plan = revision.plan(options, &selected, &existing).map_err(|d| *d)?;
     let verdicts = verdicts.unwrap_or_default();

@@ -19,7 +19,7 @@ use std::panic::resume_unwind;
 use std::time::Duration;
 
 /// The nodes that `watch` builds.
-pub(crate) fn choose_for_loop(
+pub(crate) fn select_for_watch(
     revision: &Revision,
     selection: &Selection,
 ) -> Result<Checked<NodeSet>, SystemError> {
@@ -97,7 +97,7 @@ pub(crate) fn rebuild_changed(
     let mut left = Vec::new();
     let mut causes: FailedCauses = FastMap::default();
     let mut own = Some(own);
-    let wishes = RunInputs {
+    let inputs = RunInputs {
         cancel,
         budget: limits.budget,
         known: known.take().and_then(|k| k.take_if_same(revision, &selected)),
@@ -113,7 +113,7 @@ pub(crate) fn rebuild_changed(
             emit(RebuildProgress::Event(event));
         }
     };
-    let prepared = prepare_run(revision, &options, selected.clone(), warehouse, wishes, notices)?;
+    let prepared = prepare_run(revision, &options, selected.clone(), warehouse, inputs, notices)?;
     prepared.tell_verdicts(manifest, true, notices);
     let (results, _) = prepared.carry_out(notices)?;
     if let Some(id) = show {

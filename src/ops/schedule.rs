@@ -88,7 +88,7 @@ pub(super) fn cut_into_tasks(
     Ok(build_dag(&DagRequest {
         manifest: &revision.manifest,
         plan: &plan,
-        by,
+        granularity: by,
         asset_layers: &options.asset_layers,
     }))
 }

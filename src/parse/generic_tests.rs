@@ -287,9 +287,9 @@ fn one(
         None => CallName::Plain(macro_name),
     };
     let def = registry.find_call(package, &call);
-    parser.asked(RenderQuestion::Macro { package: package.clone(), call });
+    parser.record_read(RenderQuestion::Macro { package: package.clone(), call });
     if def.is_none() {
-        parser.asked(RenderQuestion::MacroNames(package.clone()));
+        parser.record_read(RenderQuestion::MacroNames(package.clone()));
         let prefix = entry.namespace.as_deref().map(|n| format!("{n}.")).unwrap_or_default();
         let tests = registry.names(package).filter_map(|n| n.strip_prefix("test_"));
         out.push(

@@ -10,9 +10,9 @@ use rayon::prelude::*;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// The renderer with all macros: the kept one when none has changed, so that what was compiled stays
-/// compiled.
-pub(super) fn build_engine(
+/// The renderer with all macros: the kept one when none has changed, so that what was compiled
+/// stays compiled.
+pub(super) fn build_renderer(
     sources: &mut LoadedProject,
     cache: &mut ParseCache,
     out: &mut Vec<Diagnostic>,

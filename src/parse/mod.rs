@@ -1,9 +1,9 @@
 //! Parses texts into items: macros first, then the files that may call them.
 //!
-//! In: `LoadedProject`. Out: `Checked<ParsedProject>`: macros in a registry with an `Engine`, nodes with
-//! the references and configs of their render (`execute` is false), properties with their generic
-//! tests, doc blocks. Each item is a function of its file and its reads. Must not know: how
-//! references are resolved, merged configs, databases.
+//! In: `LoadedProject`. Out: `Checked<ParsedProject>`: macros in a registry with a `Renderer`,
+//! nodes with the references and configs of their render (`execute` is false), properties with
+//! their generic tests, doc blocks. Each item is a function of its file and its reads. Must not
+//! know: how references are resolved, merged configs, databases.
 
 mod cache;
 mod columns;
@@ -70,7 +70,7 @@ pub(crate) fn parse_sources(
 ) -> Checked<ParsedProject> {
     let mut out = Vec::new();
     cache.begin(sources);
-    let renderer = macros::build_engine(sources, cache, &mut out);
+    let renderer = macros::build_renderer(sources, cache, &mut out);
     let context = sources.context.clone();
     let _ = context.registry.set(renderer.registry().clone());
     let map = &sources.map;

@@ -183,7 +183,7 @@ impl Screen {
     }
 
     /// Updates the screen. Without a terminal, the event is printed at once.
-    pub(crate) fn happened(&mut self, happening: WatchEvent) {
+    pub(crate) fn show_event(&mut self, happening: WatchEvent) {
         self.dirty = true;
         if !self.terminal {
             self.tell(&happening);

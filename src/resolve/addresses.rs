@@ -1,7 +1,7 @@
 //! Checks the relations that the project writes.
 
 use crate::diag::{Code, Diagnostic};
-use crate::engine::{Dialect, Relation, own_names};
+use crate::engine::{Dialect, Relation, helper_names};
 use crate::manifest::{Node, NodeKind, OutputAddress, OutputRole, check_addresses};
 use rayon::prelude::*;
 use std::sync::Arc;
@@ -32,7 +32,7 @@ fn outputs(node: &Node, dialect: Dialect, store_failures: bool) -> Vec<OutputAdd
         _ if !node.resource_type().is_refable() => Vec::new(),
         _ if node.is_ephemeral() => vec![output_of(node, dialect, relation, OutputRole::Published)],
         _ => {
-            let [published, candidate, rejected] = own_names(relation, dialect);
+            let [published, candidate, rejected] = helper_names(relation, dialect);
             vec![
                 output_of(node, dialect, &published, OutputRole::Published),
                 output_of(node, dialect, &candidate, OutputRole::Helper),

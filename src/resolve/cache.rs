@@ -7,7 +7,7 @@
 //! edges are not cached, since they belong to one manifest.
 
 use crate::cache::KeyWriter;
-use crate::config::{COMPARE_WRITTEN, Yaml, YamlMap, YamlValue};
+use crate::config::{COMPARE_UNRENDERED, Yaml, YamlMap, YamlValue};
 use crate::context::{ContextProject, RenderRead};
 use crate::diag::Diagnostic;
 use crate::hash::{FastMap, FastSet, Fingerprint};
@@ -173,12 +173,12 @@ fn circumstances(sources: &LoadedProject, parsed: &ParsedProject) -> Fingerprint
         }
         for (name, section) in &options.sections {
             key = write_yaml(key.text(name), section);
-            if let Some(written) = options.written_section(name) {
+            if let Some(written) = options.unrendered_section(name) {
                 key = write_yaml(key, written);
             }
         }
     }
-    key = key.flag(sources.root().options.flags.is_set(COMPARE_WRITTEN, false));
+    key = key.flag(sources.root().options.flags.is_set(COMPARE_UNRENDERED, false));
     let registry = parsed.renderer.registry();
     for def in registry.defs() {
         key = key.text(&def.unique_id).flag(registry.is_internal(def));

@@ -14,7 +14,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 struct Value {
     key: Arc<str>,
     value: Json,
-    written: Json,
+    unrendered: Json,
     span: Span,
 }
 
@@ -62,10 +62,10 @@ impl<'a> ProjectConfigs<'a> {
     ) {
         for section in sections(kind) {
             for v in self.values(owner, section, fqn).iter() {
-                config.merge_written(
+                config.merge_unrendered(
                     &v.key,
                     v.value.clone(),
-                    v.written.clone(),
+                    v.unrendered.clone(),
                     layer,
                     Some(v.span),
                 );
@@ -87,7 +87,7 @@ impl<'a> ProjectConfigs<'a> {
         }
         let mut values = Vec::new();
         let written =
-            package.and_then(|p| p.options.written_section(section)).and_then(Yaml::as_map);
+            package.and_then(|p| p.options.unrendered_section(section)).and_then(Yaml::as_map);
         let mut as_written = folders(written, fqn);
         levels.iter().for_each(|map| read_level(map, as_written.next(), &mut values));
         let values = Arc::new(values);
@@ -150,7 +150,7 @@ fn read_level(map: &YamlMap, as_written: Option<&YamlMap>, out: &mut Values) {
         let json = value.to_json();
         out.push(Value {
             key: name,
-            written: written.unwrap_or_else(|| json.clone()),
+            unrendered: written.unwrap_or_else(|| json.clone()),
             value: json,
             span: value.span,
         });

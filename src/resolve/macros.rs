@@ -14,7 +14,7 @@ pub(super) fn macro_infos(ground: &ResolveContext<'_>) -> Vec<MacroInfo> {
 
 /// Reports dispatches without a matching macro in the macros of the project and its packages. As in
 /// dbt, this is an error even if no node calls the macro.
-pub(super) fn lost_dispatches(ground: &ResolveContext<'_>) -> Vec<Diagnostic> {
+pub(super) fn check_dispatches(ground: &ResolveContext<'_>) -> Vec<Diagnostic> {
     let registry = ground.renderer.registry();
     let mut out = Vec::new();
     for def in ground.parsed.macro_defs().iter().filter(|def| !registry.is_internal(def)) {

@@ -2,9 +2,10 @@
 //! cycles.
 //!
 //! In: `ParsedProject` and the sources it came from. Out: `Checked<Manifest>`. Items are made into
-//! nodes independently, on all cores (`NodeMaker`), and collected in the order of items (`Resolver`);
-//! then references are bound. Texts are rendered only where a name or a description needs it
-//! (`generate_schema_name`, doc blocks, hooks). Must not know: selections, databases, output.
+//! nodes independently, on all cores (`NodeMaker`), and collected in the order of items
+//! (`Resolver`); then references are bound. Texts are rendered only where a name or a description
+//! needs it (`generate_schema_name`, doc blocks, hooks). Must not know: selections, databases,
+//! output.
 
 mod addresses;
 mod bind;
@@ -25,7 +26,7 @@ mod tests;
 
 pub(crate) use cache::ResolveCache;
 
-use crate::config::{COMPARE_WRITTEN, JsonMap, python_str};
+use crate::config::{COMPARE_UNRENDERED, JsonMap, python_str};
 use crate::context::{ContextProject, RenderRead};
 use crate::diag::{Checked, Code, Diagnostic, Severity};
 use crate::hash::{FastMap, FastSet};
@@ -140,14 +141,14 @@ struct ResolveContext<'a> {
     parsed: &'a ParsedProject,
     renderer: &'a Arc<Renderer>,
     /// For YAML values: no macro, not even an override of `ref`, is known there.
-    yaml_engine: Renderer,
+    yaml_renderer: Renderer,
     context: &'a Arc<ContextProject>,
     entries: Entries<'a>,
     configs: config::ProjectConfigs<'a>,
     docs: docs::DocRenderer<'a>,
     names: names::RelationNames<'a>,
     overrides: overrides::Overrides<'a>,
-    compare_written: bool,
+    compare_unrendered: bool,
 }
 
 impl<'a> ResolveContext<'a> {
@@ -162,14 +163,14 @@ impl<'a> ResolveContext<'a> {
             sources,
             parsed,
             renderer: &parsed.renderer,
-            yaml_engine: Renderer::new(Arc::default()),
+            yaml_renderer: Renderer::new(Arc::default()),
             context: &parsed.context,
             entries,
             configs: config::ProjectConfigs::new(sources),
             docs: docs::DocRenderer::new(parsed, sources),
             names: names::RelationNames::new(parsed),
             overrides: overrides::Overrides::new(parsed, out),
-            compare_written: sources.root().options.flags.is_set(COMPARE_WRITTEN, false),
+            compare_unrendered: sources.root().options.flags.is_set(COMPARE_UNRENDERED, false),
         }
     }
 }
@@ -334,10 +335,10 @@ pub(crate) fn resolve_project(
     let Resolver { nodes, disabled, unplaced, mut out, cache, mut reads, items, .. } = resolver;
     config::warn_unused_configs(sources, &[&nodes, &disabled, &unplaced], &mut out);
     let groups = others::collect_groups(parsed);
-    out.extend(others::without_group(&nodes, &groups));
+    out.extend(others::check_groups(&nodes, &groups));
     out.extend(snapshots::check_snapshots(&nodes));
     let macros = macros::macro_infos(&ground);
-    out.extend(macros::lost_dispatches(&ground));
+    out.extend(macros::check_dispatches(&ground));
     let docs = ground.docs.resources();
     reads.extend(ground.names.reads());
     reads.extend(ground.docs.reads());
@@ -386,7 +387,7 @@ fn project_info(ground: &ResolveContext<'_>) -> ProjectInfo {
         target: sources.target.clone(),
         dialect: ground.context.dialect,
         target_path: sources.target_path.clone(),
-        compare_written: ground.compare_written,
+        compare_unrendered: ground.compare_unrendered,
     }
 }
 

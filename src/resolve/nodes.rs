@@ -7,7 +7,7 @@ use crate::config::{Json, JsonMap, config_problem, python_str};
 use crate::context::RenderSubject;
 use crate::diag::{Code, Diagnostic, nearest_name};
 use crate::hash::FastSet;
-use crate::jinja::{is_read_statically, written_config};
+use crate::jinja::{is_read_statically, unrendered_config};
 use crate::manifest::{
     Access, Column, ConfigLayer, Node, NodeConfig, NodeId, NodeKind, ResourceType, TestKind, TypedConfig,
     VersionInfo, same_version,
@@ -118,8 +118,8 @@ impl NodeMaker<'_> {
         let unique_id: Arc<str> =
             format!("{}.{}.{}{suffix}", parsed.kind.as_str(), parsed.package, name).into();
         let mut config = self.config(parsed, &fqn, described.as_ref());
-        if self.ground.compare_written {
-            config.set_written(self.written(parsed, &fqn, described.as_ref()));
+        if self.ground.compare_unrendered {
+            config.set_unrendered(self.unrendered(parsed, &fqn, described.as_ref()));
         }
         let named = NodeNaming {
             kind: parsed.kind,
@@ -212,7 +212,7 @@ impl NodeMaker<'_> {
 
     /// dbt's `unrendered_config`, for the comparison of states by unrendered values: configs in
     /// properties before rendering, and arguments of config calls as they are in the text.
-    fn written(
+    fn unrendered(
         &self,
         parsed: &ParsedNode,
         fqn: &[Arc<str>],
@@ -231,18 +231,18 @@ impl NodeMaker<'_> {
             if let Some((access, _)) = &d.entry.patch.access {
                 config.merge("access", Json::from(access.as_str()), ConfigLayer::Properties, None);
             }
-            merge_as_written(&mut config, &d.entry.patch.config, &d.entry.patch.written);
+            merge_as_written(&mut config, &d.entry.patch.config, &d.entry.patch.unrendered);
             if let Some(version) = d.version {
-                merge_as_written(&mut config, &version.config, &version.written);
+                merge_as_written(&mut config, &version.config, &version.unrendered);
             }
         }
-        let mut written = config.written().clone();
+        let mut written = config.unrendered().clone();
         let text = parsed
             .text
             .as_ref()
             .map(|text| &*text.raw)
             .filter(|raw| parsed.kind != ResourceType::Model || !is_read_statically(raw));
-        match text.and_then(written_config).filter(|calls| !calls.is_empty()) {
+        match text.and_then(unrendered_config).filter(|calls| !calls.is_empty()) {
             Some(calls) => written.extend(calls),
             None => written
                 .extend(parsed.config.iter().map(|(key, value, _)| (key.clone(), value.clone()))),
@@ -250,7 +250,7 @@ impl NodeMaker<'_> {
         if *root != *parsed.package {
             let mut above = NodeConfig::default();
             self.ground.configs.apply(&root, parsed.kind, fqn, ConfigLayer::RootProject, &mut above);
-            written.extend(above.written().clone());
+            written.extend(above.unrendered().clone());
         }
         written
     }
@@ -264,7 +264,7 @@ impl NodeMaker<'_> {
         {
             return;
         }
-        for (key, value) in config.written() {
+        for (key, value) in config.unrendered() {
             if value.as_str().is_some_and(|text| text.contains("{{") || text.contains("{%")) {
                 continue;
             }
@@ -446,7 +446,7 @@ fn others_snapshot(
     let mut fqn: Vec<Arc<str>> = vec![file.package.clone()];
     fqn.extend(dirs.split('/').filter(|d| !d.is_empty()).map(Arc::from));
     fqn.push(entry.name.clone());
-    let text = crate::manifest::Text {
+    let text = crate::manifest::NodeText {
         file: span.file,
         range: (span.start, span.end),
         raw: raw.as_str().into(),

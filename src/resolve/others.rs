@@ -69,7 +69,7 @@ pub(super) fn collect_groups(parsed: &ParsedProject) -> Vec<Group> {
 }
 
 /// Reports nodes in a group that is not declared. As in dbt, generic tests are not checked.
-pub(super) fn without_group(nodes: &[Arc<Node>], groups: &[Group]) -> Vec<Diagnostic> {
+pub(super) fn check_groups(nodes: &[Arc<Node>], groups: &[Group]) -> Vec<Diagnostic> {
     let mut out = Vec::new();
     for node in nodes.iter().filter(|node| node.generic_test().is_none()) {
         let Some(group) =
@@ -109,7 +109,7 @@ impl NodeMaker<'_> {
         fqn.push(entry.name.clone());
         let mut config = NodeConfig::default();
         self.ground.configs.apply(&file.package, kind, &fqn, ConfigLayer::ProjectFile, &mut config);
-        let of_project = config.written().get("meta").cloned();
+        let of_project = config.unrendered().get("meta").cloned();
         for (key, value, span) in &entry.patch.config {
             config.merge(key, value.clone(), ConfigLayer::Properties, Some(*span));
         }
@@ -285,7 +285,7 @@ impl NodeMaker<'_> {
         let session = RenderSession::parse(self.ground.context, package, subject);
         let scope = Arc::new(NodeScope(session.clone()));
         let result =
-            self.ground.yaml_engine.evaluate(false, inner, package, scope, session.clone());
+            self.ground.yaml_renderer.evaluate(false, inner, package, scope, session.clone());
         if let Err(failure) = &result {
             self.out.push(failure_diagnostic(failure, &session, span));
         }

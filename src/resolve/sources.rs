@@ -142,7 +142,7 @@ impl NodeMaker<'_> {
             loaded_at_field: config.text("loaded_at_field").map(|t| t.into_owned()),
             loaded_at_query: config.text("loaded_at_query").map(|t| t.into_owned()),
             freshness,
-            written: parsed.written.clone(),
+            unrendered: parsed.unrendered.clone(),
             external: inner.get("external").map(Yaml::to_json).unwrap_or_default(),
         };
         Node {

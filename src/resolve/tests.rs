@@ -6,10 +6,10 @@ use super::{Job, NodeMaker, Resolver};
 use crate::config::Json;
 use crate::diag::{Code, Diagnostic};
 use crate::hash::FastMap;
-use crate::jinja::written_config;
+use crate::jinja::unrendered_config;
 use crate::manifest::{
     Checksum, FoundNode, GenericTest, ConfigLayer, NodeLookup, Node, NodeConfig, NodeId, NodeKind,
-    ResourceType, TestKind, Text, TypedConfig, UniqueId,
+    ResourceType, TestKind, NodeText, TypedConfig, UniqueId,
 };
 use crate::parse::{CONFIG_KEYS, EntryKind, ParsedTest, Properties, TestTarget};
 use crate::source::Span;
@@ -104,7 +104,7 @@ impl NodeMaker<'_> {
             ConfigLayer::ProjectFile,
             &mut config,
         );
-        let of_project = self.ground.compare_written.then(|| config.written().clone());
+        let of_project = self.ground.compare_unrendered.then(|| config.unrendered().clone());
         for (key, value, span) in &parsed.macro_config {
             config.merge(key, value.clone(), ConfigLayer::InFile, *span);
         }
@@ -172,10 +172,10 @@ impl NodeMaker<'_> {
             .as_deref()
             .is_some_and(|id| matches!(id, "macro.dbt.test_unique" | "macro.dbt.test_not_null"));
         if let Some(mut written) = of_project.filter(|_| rendered)
-            && let Some(calls) = written_config(&raw)
+            && let Some(calls) = unrendered_config(&raw)
         {
             written.extend(calls);
-            config.set_written(written);
+            config.set_unrendered(written);
         }
         let mut macros: Vec<Arc<str>> = parsed.macro_id.iter().cloned().collect();
         if rendered
@@ -201,7 +201,7 @@ impl NodeMaker<'_> {
             path: format!("{}.sql", parsed.short_name).into(),
             original_file_path: parsed.original_file_path.clone(),
             fqn,
-            text: Some(Text {
+            text: Some(NodeText {
                 file: parsed.span.file,
                 range: (parsed.span.start, parsed.span.end),
                 raw,

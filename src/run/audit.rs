@@ -42,7 +42,7 @@ impl NodeSteps<'_> {
         };
         let bindings = Arc::new(bindings);
         let passed = match relation {
-            Some(relation) => fused::find_passed(&self.run, self.guards, relation),
+            Some(relation) => fused::find_passed_tests(&self.run, self.guards, relation),
             None => HashSet::new(),
         };
         let guards = Guards { run: NodeRun { bindings: &bindings, ..self.run }, passed };

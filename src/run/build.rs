@@ -5,7 +5,7 @@ use super::audit::GuardResult;
 use super::custom::build_by_macro;
 use super::failure::{compile_failure, internal_error};
 use super::node::NodeRun;
-use super::publish::known_before;
+use super::publish::read_state_before_build;
 use super::seed::{offset_warnings, read_seed};
 use super::steps::NodeSteps;
 use super::test::write_rows;
@@ -13,7 +13,7 @@ use crate::compile::Compiled;
 use crate::context::{Bindings, DatabaseAccess, LogLine};
 use crate::diag::{Code, Diagnostic};
 use crate::engine::{
-    Connection, ExistingRelations, ExistingRelation, Pool, Relation, Reply, candidate_name, own_names,
+    Connection, ExistingRelations, ExistingRelation, Pool, Relation, Reply, candidate_name, helper_names,
     rejected_name,
 };
 use crate::manifest::{Hook, Materialization, Node, NodeId, NodeKind};
@@ -73,7 +73,7 @@ pub(super) fn build_node(building: &BuildTask<'_>, waiting: &dyn Fn(Option<&str>
     let Some(target) = &node.relation else { return build_locked(building, &run) };
     // Nothing is built yet: with a connection that was lost here the step begins anew.
     let locked = match lock(&run, target, waiting) {
-        Err(e) if e.again => lock(&run, target, waiting),
+        Err(e) if e.is_retryable_now => lock(&run, target, waiting),
         other => other,
     };
     let built = match locked {
@@ -94,11 +94,11 @@ fn lock(
     let name = target.short();
     let say = |text: Option<&str>| waiting(text.map(|t| format!("{name}, {t}")).as_deref());
     run.ask(|warehouse| warehouse.lock(target, &say))?;
-    if !run.engine().abilities.shared {
+    if !run.engine().capabilities.is_shared {
         return Ok(run.existing.clone());
     }
     let dialect = run.engine().dialect;
-    match run.ask(|warehouse| warehouse.find_relations(&own_names(target, dialect))) {
+    match run.ask(|warehouse| warehouse.find_relations(&helper_names(target, dialect))) {
         Ok(found) => Ok(Arc::new(ExistingRelations::known(dialect, found, HashSet::new()))),
         Err(e) => {
             run.connection.with(|warehouse| warehouse.unlock(target));
@@ -147,7 +147,7 @@ fn build_native(
     if run.engine().adapter.checks_strategy_first {
         check_strategy(run, materialization)?;
     }
-    if !run.engine().abilities.brackets_queries {
+    if !run.engine().capabilities.brackets_queries {
         check_query(run, compiled)?;
     }
     let db = DatabaseAccess::Live(run.connection.clone());
@@ -167,12 +167,12 @@ fn build_native(
         turn: RefCell::new(None),
         results: Vec::new(),
         failing_rows: Vec::new(),
-        state_before: run.shared.notes.as_deref().map(|notes| known_before(notes, run)),
+        state_before: run.shared.publication_state.as_deref().map(|notes| read_state_before_build(notes, run)),
         effect: None,
     };
     let mut ending = attempt(materialization, &job, &mut steps);
     let mut again = 0;
-    while ending.as_ref().is_err_and(|e| e.again) && !steps.is_committed && again < TRIES {
+    while ending.as_ref().is_err_and(|e| e.is_retryable_now) && !steps.is_committed && again < TRIES {
         // Nothing was published, so the node is built again from the beginning, without the
         // candidate of the failed attempt.
         again += 1;
@@ -292,7 +292,7 @@ fn check_strategy(run: &NodeRun<'_>, materialization: Materialization) -> Result
     let wanted = format!("get_incremental_{}_sql", strategy.replace('+', "_"));
     let found = run.shared.compiler.renderer.registry().lookup(&node.package, &wanted);
     // A built-in macro of a strategy that this engine does not have is none.
-    let has_strategy = run.engine().abilities.strategies.contains(&strategy);
+    let has_strategy = run.engine().capabilities.strategies.contains(&strategy);
     if found.is_some_and(|d| !d.package.starts_with("dbt") || has_strategy) {
         return Ok(());
     }
@@ -302,7 +302,7 @@ fn check_strategy(run: &NodeRun<'_>, materialization: Materialization) -> Result
     let span = node.config.entry("incremental_strategy").and_then(|e| e.span);
     let d = Diagnostic::error(Code::UnknownMacro, message)
         .primary(span.unwrap_or(node.span), "asked for here");
-    let built_in = run.engine().abilities.strategies.join(", ");
+    let built_in = run.engine().capabilities.strategies.join(", ");
     Err(NodeError::lasting(d.help(format!(
         "{built_in} are built in on {}; a project defines others by such a macro",
         run.engine().label
@@ -327,7 +327,7 @@ fn changes_of(
     }
     let is_published = matches!(ending, Ok(MaterializationOutcome::Published));
     let mut changes = Vec::new();
-    for relation in own_names(target, run.engine().dialect) {
+    for relation in helper_names(target, run.engine().dialect) {
         // A successful build leaves no relation beside the published one that was not there before.
         // Not asking for it saves a query that is slow in a large catalog.
         if is_published && relation != *target && run.existing.find(&relation).is_none() {

@@ -3,7 +3,7 @@
 use super::build::BuildResult;
 use super::failure::database_error;
 use super::node::NodeRun;
-use super::publish::{known_before, write_note};
+use super::publish::{read_state_before_build, write_publication};
 use crate::compile::{Compiled, subject_of};
 use crate::context::{DatabaseAccess, NodeScope, RenderSession, failure_diagnostic};
 use crate::engine::{ExistingRelation, Relation};
@@ -17,7 +17,7 @@ pub(super) fn build_by_macro(
     compiled: Option<&Compiled>,
 ) -> BuildResult {
     let (compiler, node) = (&run.shared.compiler, run.node);
-    let before = run.shared.notes.as_deref().map(|notes| known_before(notes, run));
+    let before = run.shared.publication_state.as_deref().map(|notes| read_state_before_build(notes, run));
     let mut subject = subject_of(node);
     subject.compiled = compiled.map(|c| Arc::from(c.sql.as_str()));
     let runtime = compiler.runtime(run.bindings, run.existing);
@@ -39,8 +39,8 @@ pub(super) fn build_by_macro(
     };
     let changes = node.relation.iter().filter_map(|target| found_now(run, target)).collect();
     // The macro has committed, so this record is not part of its transaction.
-    if let (Ok(_), Some(notes), Some(before)) = (&result, run.shared.notes.as_deref(), &before) {
-        match run.connection.with(|warehouse| write_note(notes, node, before, warehouse)) {
+    if let (Ok(_), Some(notes), Some(before)) = (&result, run.shared.publication_state.as_deref(), &before) {
+        match run.connection.with(|warehouse| write_publication(notes, node, before, warehouse)) {
             Ok(effect) => outcome.effect = effect,
             Err(e) => outcome = NodeOutcome::error(*database_error(&e, node).diagnostic, false),
         }

@@ -85,13 +85,13 @@ fn write(
     let run = run_id(shared);
     let project = &shared.compiler.manifest.project;
     let job = SinkJob {
-        export: &node.name,
-        run: &run,
+        export_name: &node.name,
+        run_id: &run,
         dry_run: shared.options.dry_run,
         system: shared.system.as_ref(),
         project: &project.root,
         target_path: &shared.target_path,
-        stopped: &|| shared.cancel.is_cancelled(),
+        is_stopped: &|| shared.cancel.is_cancelled(),
         pace: &shared.pace,
     };
     let written = match target {

@@ -2,7 +2,7 @@
 
 use super::events::{Event, StatusTotals};
 use super::failure::database_error;
-use super::hooks::{end_context, run_hooks};
+use super::hooks::{on_run_end_context, run_hooks};
 use super::queue::TICK;
 use super::worker::{Clock, STACK};
 use super::{CancelToken, RunContext};
@@ -130,7 +130,7 @@ pub(crate) fn check_sources(
         }
     });
     if hooks && !stopped {
-        let extra = end_context(&shared, &progress.all);
+        let extra = on_run_end_context(&shared, &progress.all);
         let results = run_hooks(&shared, &manifest.on_run_end, &*pool.lease()?, extra, emit);
         progress.count(&results);
     }
@@ -373,7 +373,7 @@ fn read_time(
     value: &Value,
     what: &str,
 ) -> Result<Timestamp, Box<Diagnostic>> {
-    let are_texts = shared.compiler.context.target.engine.abilities.times_are_texts;
+    let are_texts = shared.compiler.context.target.engine.capabilities.times_are_texts;
     let text = value.as_str().filter(|_| are_texts);
     text.map_or_else(|| instant_of_value(value), instant_of_text).ok_or_else(|| {
         let name = node.display_name();

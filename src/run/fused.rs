@@ -15,12 +15,12 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 /// The tests of a node that no row of the relation fails.
-pub(super) fn find_passed(
+pub(super) fn find_passed_tests(
     run: &NodeRun<'_>,
     tests: &[NodeId],
     relation: &Relation,
 ) -> HashSet<NodeId> {
-    if !run.engine().abilities.fuses_row_tests {
+    if !run.engine().capabilities.fuses_row_tests {
         return HashSet::new();
     }
     let (mut ids, mut conditions) = (Vec::new(), Vec::new());

@@ -143,7 +143,7 @@ fn passed_message(node: &Node) -> String {
 }
 
 /// The variables `results`, `schemas` and `database_schemas` of on-run-end hooks.
-pub(super) fn end_context(shared: &RunContext, results: &[RunResult]) -> Vec<(&'static str, Value)> {
+pub(super) fn on_run_end_context(shared: &RunContext, results: &[RunResult]) -> Vec<(&'static str, Value)> {
     let manifest = &shared.compiler.manifest;
     let mut schemas: BTreeSet<(String, String)> = BTreeSet::new();
     let mut all = Vec::new();

@@ -31,7 +31,7 @@ pub(crate) use export::export_target;
 pub(crate) use freshness::{FreshnessRequest, check_sources};
 pub(crate) use hooks::CancelWatch;
 pub(crate) use publish::PublicationState;
-pub(crate) use queue::{RunRequest, artifact_path, run_nothing, run_plan};
+pub(crate) use queue::{RunRequest, artifact_path, report_empty_run, run_plan};
 
 use crate::compile::Compiler;
 use crate::diag::WarningOptions;
@@ -57,7 +57,7 @@ pub(crate) struct RunOptions {
     /// Which warnings count as errors.
     pub(crate) warnings: WarningOptions,
     /// The indices of steps that are needed only if one of their inputs changes.
-    pub(crate) maybe: HashSet<usize>,
+    pub(crate) conditional_steps: HashSet<usize>,
     /// The number of a failing test's rows to return for display; 0 for none.
     pub(crate) sample: usize,
     /// After this time, no further steps are started.
@@ -85,7 +85,7 @@ pub(crate) struct RunContext {
     /// Held while a publication touches other relations: only one runs at a time.
     pub(crate) publishing: Mutex<()>,
     /// `None` if the run does not record publications.
-    pub(crate) notes: Option<Arc<PublicationState>>,
+    pub(crate) publication_state: Option<Arc<PublicationState>>,
 }
 
 impl RunContext {

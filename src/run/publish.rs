@@ -17,12 +17,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub(crate) struct PublicationState {
     pub(crate) publications: Publications,
     /// The parts of each node's definition.
-    pub(crate) own: FastMap<NodeId, Arc<BTreeMap<String, String>>>,
+    pub(crate) definitions: FastMap<NodeId, Arc<BTreeMap<String, String>>>,
     /// The records of the previous publications, by unique id.
-    pub(crate) before: FastMap<String, PublicationFingerprint>,
+    pub(crate) recorded: FastMap<String, PublicationFingerprint>,
     /// Whether the content of relations is compared, so that unchanged ones do not cause their
     /// children to be built.
-    pub(crate) compares: bool,
+    pub(crate) fingerprints_content: bool,
     /// The current version of each node's relation: recorded earlier, or published by this run.
     pub(crate) versions: Mutex<FastMap<NodeId, String>>,
 }
@@ -55,11 +55,12 @@ pub(super) struct StateBeforeBuild {
     columns: Option<Vec<(String, String)>>,
 }
 
-/// The versions of a node's parents and the state of its published relation. With `compares`, the
-/// content of a table that has no content fingerprint yet is read to make one.
-pub(super) fn known_before(notes: &PublicationState, run: &NodeRun<'_>) -> StateBeforeBuild {
+/// The versions of a node's parents and the state of its published relation. With
+/// `fingerprints_content`, the content of a table that has no content fingerprint yet is read to
+/// make one.
+pub(super) fn read_state_before_build(notes: &PublicationState, run: &NodeRun<'_>) -> StateBeforeBuild {
     let node = run.node;
-    let known = notes.before.get(&*node.unique_id);
+    let known = notes.recorded.get(&*node.unique_id);
     let there = node.relation.as_ref().and_then(|r| run.existing.find(r));
     let mut before = StateBeforeBuild {
         parents: notes.parents(run.manifest(), node),
@@ -69,7 +70,7 @@ pub(super) fn known_before(notes: &PublicationState, run: &NodeRun<'_>) -> State
     };
     let is_compared = before.version.as_ref().is_some_and(|v| tells_content(v));
     if let Some(there) = there.filter(|there| there.kind != RelationKind::View)
-        && notes.compares
+        && notes.fingerprints_content
         && !is_compared
         && let Ok(content) = run.connection.with(|w| w.fingerprint_content(&there.relation, &there.columns))
     {
@@ -97,10 +98,10 @@ fn content_version(content: &Content, columns: &[(String, String)]) -> String {
 impl NodeSteps<'_> {
     /// Records the node's publication on its connection, inside the open transaction if there is
     /// one.
-    pub(super) fn note_publication(&self, before: &StateBeforeBuild) -> Result<Option<PublicationEffect>, NodeError> {
-        match &self.run.shared.notes {
+    pub(super) fn record_publication(&self, before: &StateBeforeBuild) -> Result<Option<PublicationEffect>, NodeError> {
+        match &self.run.shared.publication_state {
             Some(notes) => {
-                self.run.ask(|warehouse| write_note(notes, self.run.node, before, warehouse))
+                self.run.ask(|warehouse| write_publication(notes, self.run.node, before, warehouse))
             }
             None => Ok(None),
         }
@@ -109,13 +110,13 @@ impl NodeSteps<'_> {
 
 /// Records the relation that now has the node's name, and returns what has changed. `None` if the
 /// run has no definition of the node.
-pub(super) fn write_note(
+pub(super) fn write_publication(
     notes: &PublicationState,
     node: &Node,
     before: &StateBeforeBuild,
     warehouse: &mut dyn Warehouse,
 ) -> Result<Option<PublicationEffect>, EngineError> {
-    let (Some(relation), Some(own)) = (&node.relation, notes.own.get(&node.id)) else {
+    let (Some(relation), Some(own)) = (&node.relation, notes.definitions.get(&node.id)) else {
         return Ok(None);
     };
     let dialect = warehouse.engine().dialect;
@@ -124,7 +125,7 @@ pub(super) fn write_note(
     let kind = node.relation_kind();
     let content = match kind {
         RelationKind::View => None,
-        _ if notes.compares => Some(warehouse.fingerprint_content(relation, &listed)?),
+        _ if notes.fingerprints_content => Some(warehouse.fingerprint_content(relation, &listed)?),
         _ => None,
     };
     let version = match &content {
@@ -157,7 +158,7 @@ pub(super) fn write_note(
 }
 
 /// Records the results of tests. A test that did not run keeps its earlier record.
-pub(super) fn note_tests(
+pub(super) fn record_tests(
     notes: &PublicationState,
     manifest: &Manifest,
     results: &[RunResult],
@@ -169,7 +170,7 @@ pub(super) fn note_tests(
             continue;
         }
         let Some(node) = manifest.get(&result.unique_id) else { continue };
-        let Some(own) = notes.own.get(&node.id).filter(|_| !node.resource_type().is_refable())
+        let Some(own) = notes.definitions.get(&node.id).filter(|_| !node.resource_type().is_refable())
         else {
             continue;
         };
@@ -182,7 +183,7 @@ pub(super) fn note_tests(
         prints.push((result.unique_id.clone(), fingerprint));
     }
     for piece in prints.chunks(NOTES_A_STATEMENT) {
-        notes.publications.note_tests(warehouse, piece)?;
+        notes.publications.record_tests(warehouse, piece)?;
     }
     Ok(())
 }

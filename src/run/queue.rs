@@ -2,13 +2,13 @@
 
 use super::audit::GuardResult;
 use super::events::{Event, StatusTotals};
-use super::hooks::{CancelWatch, end_context, run_hooks};
-use super::publish::note_tests;
-use super::unnamed::{builder_of_missing, is_behind};
+use super::hooks::{CancelWatch, on_run_end_context, run_hooks};
+use super::publish::record_tests;
+use super::unnamed::{builder_of_missing, is_downstream};
 use super::worker::{Clock, WorkerMessage, StepDone, StepTask, start_workers};
 use super::{CancelToken, RunContext};
 use crate::engine::{
-    Connection, EngineError, ExistingRelations, ExistingRelation, Pool, Warehouse, WriteConcurrency, own_names,
+    Connection, EngineError, ExistingRelations, ExistingRelation, Pool, Warehouse, WriteConcurrency, helper_names,
 };
 use crate::manifest::{Node, NodeId, ResourceType};
 use crate::outcome::{NodeOutcome, RunResult, RunStatus, SkipReason, Timing};
@@ -36,7 +36,7 @@ pub(crate) struct RunRequest<'a> {
 }
 
 /// Emits the events of a run without steps.
-pub(crate) fn run_nothing(threads: usize, emit: &mut dyn FnMut(Event)) {
+pub(crate) fn report_empty_run(threads: usize, emit: &mut dyn FnMut(Event)) {
     emit(Event::RunStarted { steps: 0, tests: 0, threads });
     emit(Event::RunFinished { totals: StatusTotals::default(), seconds: 0.0 });
 }
@@ -49,7 +49,7 @@ pub(crate) fn run_plan(
     let clock = Clock::start();
     let RunRequest { shared, plan, existing, warehouse, cancel, hooks } = request;
     if plan.steps.is_empty() && plan.schemas.is_empty() && !hooks {
-        run_nothing(shared.options.threads, emit);
+        report_empty_run(shared.options.threads, emit);
         return Ok(Vec::new());
     }
     let tests = plan.steps.iter().map(|s| s.guards.len()).sum::<usize>()
@@ -85,13 +85,13 @@ pub(crate) fn run_plan(
     if hooks && !cancel.is_cancelled() && !manifest.on_run_end.is_empty() {
         let lease = pool.lease()?;
         let _watch = CancelWatch::new(&cancel, lease.with(|w| w.cancel_handle()));
-        let extra = end_context(&shared, &results);
+        let extra = on_run_end_context(&shared, &results);
         let ended = run_hooks(&shared, &manifest.on_run_end, &lease, extra, emit);
         count_hooks(&mut state.totals, &ended);
         results.extend(ended);
     }
-    if let Some(notes) = &shared.notes {
-        pool.lease()?.with(|warehouse| note_tests(notes, &manifest, &results, warehouse))?;
+    if let Some(notes) = &shared.publication_state {
+        pool.lease()?.with(|warehouse| record_tests(notes, &manifest, &results, warehouse))?;
     }
     emit(Event::RunFinished { totals: state.totals.clone(), seconds: clock.seconds() });
     Ok(results)
@@ -176,7 +176,7 @@ impl<'a> Scheduler<'a> {
             existing,
             totals,
             ready: BTreeSet::new(),
-            has_one_writer: engine.abilities.writers == WriteConcurrency::One,
+            has_one_writer: engine.capabilities.writers == WriteConcurrency::One,
             moment: 0,
             waiting: vec![0; n],
             behind: vec![Vec::new(); n],
@@ -345,7 +345,7 @@ impl<'a> Scheduler<'a> {
         let dialect = self.shared.compiler.manifest.project.dialect;
         let mut found: Vec<ExistingRelation> = Vec::new();
         if let Some(relation) = &node.relation {
-            for r in own_names(relation, dialect) {
+            for r in helper_names(relation, dialect) {
                 found.extend(self.existing.find(&r).cloned());
             }
         }
@@ -416,7 +416,7 @@ impl<'a> Scheduler<'a> {
     fn builder_of_missing(&self, index: usize, outcome: &NodeOutcome) -> Option<usize> {
         let manifest = &self.shared.compiler.manifest;
         let other = builder_of_missing(self.plan, manifest, &self.finished, outcome)?;
-        (!is_behind(&self.behind, index, other)).then_some(other)
+        (!is_downstream(&self.behind, index, other)).then_some(other)
     }
 
     fn without_ref(&self, other: usize) -> String {
@@ -482,7 +482,7 @@ impl<'a> Scheduler<'a> {
     fn is_idle(&self, index: usize) -> bool {
         let step = &self.plan.steps[index];
         let before = step.parents.iter().chain(&step.after);
-        self.shared.options.maybe.contains(&index) && before.into_iter().all(|b| self.same[*b])
+        self.shared.options.conditional_steps.contains(&index) && before.into_iter().all(|b| self.same[*b])
     }
 
     /// Reports a step that was not needed.

@@ -272,10 +272,10 @@ impl Steps for NodeSteps<'_> {
         // Perhaps the types inferred from the first rows are too narrow for a later value: read the
         // rest of the file for types that fit all rows. If the rest is malformed, the engine's
         // error is returned.
-        if seed.provisional.is_some() && rows.look_at_the_rest().is_err() {
+        if seed.provisional.is_some() && rows.read_remaining_rows().is_err() {
             return Err(self.seed_error(&error));
         }
-        match rows.other_types() {
+        match rows.changed_types() {
             Some(columns) => Ok(SeedLoadOutcome::OtherTypes(columns)),
             None => Err(self.seed_error(&error)),
         }
@@ -291,7 +291,7 @@ impl Steps for NodeSteps<'_> {
             relation: table,
             statements,
             takes_away,
-            built_later: &|relation| shared.builds_later(relation, dialect),
+            is_built_later: &|relation| shared.builds_later(relation, dialect),
             pause: &|time| self.pause(time),
         };
         let done = self.run.ask(|warehouse| warehouse.alter_columns(&change))?;
@@ -316,7 +316,7 @@ impl Steps for NodeSteps<'_> {
         let sql = &self.compiled;
         let found = self.run.connection.with(|warehouse| warehouse.describe_query(sql));
         let mut columns = found.map_err(|e| sql_error(&e, sql, self.run.node.span))?;
-        if !self.run.engine().abilities.keeps_types_of_queries {
+        if !self.run.engine().capabilities.keeps_types_of_queries {
             self.set_declared_types(&mut columns);
         }
         Ok(columns)
@@ -357,7 +357,7 @@ impl Steps for NodeSteps<'_> {
             candidate,
             kind,
             has_hooks: config.is_some_and(|config| !config.post_hooks.is_empty()),
-            built_later: &|relation| shared.builds_later(relation, dialect),
+            is_built_later: &|relation| shared.builds_later(relation, dialect),
             take_turn: &|| self.take_turn(),
             pause: &|time| self.pause(time),
         };
@@ -381,7 +381,7 @@ impl Steps for NodeSteps<'_> {
             self.take_turn();
         }
         if let Some(before) = &self.state_before {
-            self.effect = self.note_publication(before)?;
+            self.effect = self.record_publication(before)?;
         }
         // If the commit fails, nobody knows whether it took effect, so there is no retry from here
         // on.

@@ -90,7 +90,7 @@ impl Trial {
             pace: Default::default(),
             scratch: || unreachable!("nothing is exported"),
             publishing: Mutex::new(()),
-            notes: None,
+            publication_state: None,
         });
         let warehouse = FakeWarehouse::new(spec);
         let column = ExistingColumn { name: "id".to_owned(), data_type: "INTEGER".to_owned() };

@@ -66,7 +66,7 @@ impl Evaluator<'_> {
         let CriterionMethod::Method(set) = &c.method else { return (self.empty(), self.empty()) };
         let graph = &self.manifest.graph;
         let mut selected = set.clone();
-        if c.at {
+        if c.at_operator {
             let mut down = graph.reach(set, false, None);
             down.union_with(set);
             selected.union_with(&graph.reach(&down, true, None));

@@ -86,7 +86,7 @@ pub(crate) type Depth = Option<usize>;
 /// A criterion with its graph operators.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Criterion<S: Stage> {
-    pub(crate) at: bool,
+    pub(crate) at_operator: bool,
     pub(crate) parents: Option<Depth>,
     pub(crate) children: Option<Depth>,
     pub(crate) method: CriterionMethod<S>,
@@ -143,7 +143,7 @@ pub(crate) fn parse_criterion(
     let mut parts = method.into_iter().flat_map(|m| m.split('.')).map(str::to_owned);
     let method = parts.next();
     let raw = RawMethod { method, args: parts.collect(), value: value.to_owned(), span: None };
-    Ok(Criterion { at, parents, children, method: CriterionMethod::Raw(raw), indirect })
+    Ok(Criterion { at_operator: at, parents, children, method: CriterionMethod::Raw(raw), indirect })
 }
 
 fn depth(text: &str) -> Depth {
@@ -177,7 +177,7 @@ fn depth_text(depth: Depth) -> String {
 
 impl fmt::Display for Criterion<Unresolved> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.at {
+        if self.at_operator {
             f.write_str("@")?;
         }
         if let Some(d) = &self.parents {
@@ -226,7 +226,7 @@ mod tests {
         ) {
             let raw = RawMethod { method, args: Vec::new(), value, span: None };
             let c = Criterion::<Unresolved> {
-                at, parents, children: if at { None } else { children }, method: CriterionMethod::Raw(raw), indirect: IndirectSelection::Eager,
+                at_operator: at, parents, children: if at { None } else { children }, method: CriterionMethod::Raw(raw), indirect: IndirectSelection::Eager,
             };
             prop_assert_eq!(parse_criterion(&c.to_string(), IndirectSelection::Eager), Ok(c));
         }

@@ -123,7 +123,7 @@ impl Walk<'_> {
             SelectorExpr::Criterion(c) => {
                 let CriterionMethod::Raw(raw) = &c.method else { return None };
                 SelectorExpr::Criterion(Criterion {
-                    at: c.at,
+                    at_operator: c.at_operator,
                     parents: c.parents,
                     children: c.children,
                     method: CriterionMethod::Method(self.matched(raw)?),

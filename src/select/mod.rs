@@ -1,10 +1,10 @@
 //! Resolves the text of selectors to a set of nodes.
 //!
 //! In: `Manifest`, the selection arguments of a command, perhaps a previous state. Out:
-//! `Checked<NodeSet>`. Three types: text -> `SelectorExpr<Unresolved>` (raw names, spans) -> `SelectorExpr<Resolved>`
-//! (methods and values checked, each with the nodes that it matches) -> a bitset over node ids.
-//! Tests join each criterion before the sets combine (semantics 1.14). Must not know: what is done
-//! with the nodes.
+//! `Checked<NodeSet>`. Three types: text -> `SelectorExpr<Unresolved>` (raw names, spans) ->
+//! `SelectorExpr<Resolved>` (methods and values checked, each with the nodes that it matches) -> a
+//! bitset over node ids. Tests join each criterion before the sets combine (semantics 1.14). Must
+//! not know: what is done with the nodes.
 
 mod evaluate;
 mod expr;

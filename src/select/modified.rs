@@ -61,7 +61,7 @@ fn modified(
     }
     let Some(old) = old else { return counts_when_new(part, node) };
     let new = Json::Object(manifest.node_json(node));
-    let both = Both { node, new: &new, old, compare_written: manifest.project.compare_written };
+    let both = Both { node, new: &new, old, compare_unrendered: manifest.project.compare_unrendered };
     match part {
         ModifiedPart::Body => both.body(),
         ModifiedPart::Configs => both.configs(),
@@ -94,7 +94,7 @@ struct Both<'a> {
     new: &'a Json,
     old: &'a Json,
     /// Whether the database and schema of sources are compared unrendered.
-    compare_written: bool,
+    compare_unrendered: bool,
 }
 
 /// The only configs of tests that are compared.
@@ -219,7 +219,7 @@ impl Both<'_> {
     fn relation(&self) -> bool {
         if matches!(self.node.kind, NodeKind::Source(_)) {
             return self.differs("/identifier")
-                || match self.compare_written {
+                || match self.compare_unrendered {
                     true => self.any_differs(&["/unrendered_database", "/unrendered_schema"]),
                     false => self.any_differs(&["/database", "/schema"]),
                 };

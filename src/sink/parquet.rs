@@ -1,6 +1,6 @@
 //! Writes Parquet files, with an engine that can read and write files.
 
-use super::files::{describe_written, path_of, write_json};
+use super::files::{describe_written, output_path, write_json};
 use super::{SinkError, SinkJob, SinkTable, WrittenRows};
 use crate::config::FileTarget;
 use crate::engine::{EngineSpec, ParquetFile, SqlType, Warehouse};
@@ -15,14 +15,14 @@ pub(crate) fn write_parquet(
     job: &SinkJob<'_>,
     engine: &mut dyn Warehouse,
 ) -> Result<WrittenRows, SinkError> {
-    let path = path_of(target, job.export, job.project, job.target_path);
+    let path = output_path(target, job.export_name, job.project, job.target_path);
     if job.dry_run {
         return Ok(describe_written(&path, table.rows.len(), table.columns.len(), job));
     }
     let folder = job.target_path.join("exports");
     let (rows, made) = (
-        folder.join(format!(".{}.rows", job.export)),
-        folder.join(format!(".{}.parquet", job.export)),
+        folder.join(format!(".{}.rows", job.export_name)),
+        folder.join(format!(".{}.parquet", job.export_name)),
     );
     let result = convert(table, job, engine, (&rows, &made, &path));
     for left in [&rows, &made] {

@@ -106,7 +106,7 @@ impl Publications {
     }
 
     /// Records tests, by unique id.
-    pub(crate) fn note_tests(
+    pub(crate) fn record_tests(
         &self,
         warehouse: &mut dyn Warehouse,
         tests: &[(UniqueId, PublicationFingerprint)],

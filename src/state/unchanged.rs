@@ -14,12 +14,12 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct UnchangedRecord {
     /// A fingerprint of the request.
-    pub(crate) asked: Fingerprint,
+    pub(crate) request: Fingerprint,
     /// A fingerprint of the project without the external inputs read when it is resolved and
     /// compiled.
     pub(crate) inputs: Fingerprint,
     /// A fingerprint of the definitions of nodes (`changes::fingerprint_definitions`).
-    pub(crate) own: Fingerprint,
+    pub(crate) definitions: Fingerprint,
     /// The external inputs read (variables, environment, target, macros) after parsing.
     pub(crate) reads: Vec<RenderRead>,
     /// Seeds whose rows the fingerprint of the files does not cover.

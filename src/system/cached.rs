@@ -53,13 +53,13 @@ impl CachedSystem {
     }
 
     /// Updates the cache at these paths, and returns the paths whose content has changed.
-    pub(crate) fn look_again<'a>(
+    pub(crate) fn find_changed_paths<'a>(
         &self,
         paths: impl IntoIterator<Item = &'a Utf8Path>,
     ) -> Vec<Utf8PathBuf> {
         let mut changed = Vec::new();
         for path in paths {
-            let now = self.inner.look(path);
+            let now = self.inner.path_type(path);
             self.compare_look(path, now, &mut changed);
             match now {
                 PathType::File(size) => self.file(path, size, &mut changed),
@@ -232,11 +232,11 @@ impl System for CachedSystem {
         self.inner.open(path)
     }
 
-    fn look(&self, path: &Utf8Path) -> PathType {
+    fn path_type(&self, path: &Utf8Path) -> PathType {
         if let Some(found) = self.read_memory().looked.get(path.as_str()) {
             return *found;
         }
-        let found = self.inner.look(path);
+        let found = self.inner.path_type(path);
         self.write_memory().looked.insert(path.to_string(), found);
         found
     }
@@ -274,8 +274,8 @@ impl System for CachedSystem {
         self.inner.links(folder)
     }
 
-    fn holds(&self, path: &Utf8Path, content: &[u8]) -> bool {
-        self.inner.holds(path, content)
+    fn has_content(&self, path: &Utf8Path, content: &[u8]) -> bool {
+        self.inner.has_content(path, content)
     }
 
     fn remove(&self, path: &Utf8Path) -> Result<(), SystemError> {
@@ -320,21 +320,21 @@ mod tests {
         let a = Utf8Path::new("/p/models/a.sql");
         assert_eq!(kept.walk("/p/models".into()).unwrap().len(), 2);
         assert_eq!(&*kept.read(a).unwrap(), "select 1");
-        assert!(kept.look_again([a]).is_empty());
+        assert!(kept.find_changed_paths([a]).is_empty());
         inner.write_atomic(a, b"select 3").unwrap();
         assert_eq!(&*kept.read(a).unwrap(), "select 1", "nobody has said that it changed");
-        assert_eq!(kept.look_again([a]), [a.to_owned()]);
+        assert_eq!(kept.find_changed_paths([a]), [a.to_owned()]);
         assert_eq!(&*kept.read(a).unwrap(), "select 3");
         inner.remove(a).unwrap();
         inner.write_atomic("/p/models/new/c.sql".into(), b"select 4").unwrap();
-        assert_eq!(kept.look_again([Utf8Path::new("/p/models")]).len(), 2);
+        assert_eq!(kept.find_changed_paths([Utf8Path::new("/p/models")]).len(), 2);
         assert_eq!(kept.walk("/p/models".into()).unwrap().len(), 2);
         assert!(kept.read(a).is_err());
         let asked = Utf8Path::new("/p/packages.yml");
         assert!(!kept.is_file(asked));
         inner.write_atomic(asked, b"packages: []").unwrap();
         inner.write_atomic("/p/shop.duckdb".into(), b"...").unwrap();
-        assert_eq!(kept.look_again([asked, Utf8Path::new("/p/shop.duckdb")]), [asked.to_owned()]);
+        assert_eq!(kept.find_changed_paths([asked, Utf8Path::new("/p/shop.duckdb")]), [asked.to_owned()]);
         assert!(kept.is_file(asked));
     }
 }

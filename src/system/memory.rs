@@ -58,7 +58,7 @@ impl System for MemorySystem {
             .collect())
     }
 
-    fn look(&self, path: &Utf8Path) -> PathType {
+    fn path_type(&self, path: &Utf8Path) -> PathType {
         let files = self.files();
         match files.get(path) {
             Some(bytes) => PathType::File(bytes.len() as u64),
@@ -100,7 +100,7 @@ impl System for MemorySystem {
         Some(crate::hash::Fingerprint::of_stream(&mut &bytes[..]).ok()?.hex())
     }
 
-    fn holds(&self, path: &Utf8Path, content: &[u8]) -> bool {
+    fn has_content(&self, path: &Utf8Path, content: &[u8]) -> bool {
         self.files().get(path).is_some_and(|c| c[..] == *content)
     }
 

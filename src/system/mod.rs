@@ -90,9 +90,9 @@ pub(crate) trait System: Send + Sync {
     /// All files below a folder, sorted by path. Symbolic links are followed. Empty if the folder
     /// does not exist.
     fn walk(&self, folder: &Utf8Path) -> Result<Vec<FoundFile>, SystemError>;
-    fn look(&self, path: &Utf8Path) -> PathType;
+    fn path_type(&self, path: &Utf8Path) -> PathType;
     fn is_file(&self, path: &Utf8Path) -> bool {
-        matches!(self.look(path), PathType::File(_))
+        matches!(self.path_type(path), PathType::File(_))
     }
     /// A stamp that changes when a file is written or replaced, made from its inode, size and
     /// times. `None` if there is no file, or the system does not support this.
@@ -123,11 +123,11 @@ pub(crate) trait System: Send + Sync {
         Vec::new()
     }
     /// Whether a file currently has this content. Never answered from a cache.
-    fn holds(&self, path: &Utf8Path, content: &[u8]) -> bool;
+    fn has_content(&self, path: &Utf8Path, content: &[u8]) -> bool;
     /// Writes a generated file unless it already has this content: file systems take longer to
     /// create thousands of files than to read them.
     fn write_generated(&self, path: &Utf8Path, content: &[u8]) -> Result<(), SystemError> {
-        if self.holds(path, content) {
+        if self.has_content(path, content) {
             return Ok(());
         }
         self.write_stream(path, &mut |out| out.write_all(content))

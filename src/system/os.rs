@@ -128,7 +128,7 @@ impl System for OsSystem {
         Ok(out)
     }
 
-    fn look(&self, path: &Utf8Path) -> PathType {
+    fn path_type(&self, path: &Utf8Path) -> PathType {
         match fs::metadata(path) {
             Err(_) => PathType::Nothing,
             Ok(meta) if meta.is_dir() => PathType::Folder,
@@ -176,7 +176,7 @@ impl System for OsSystem {
         out
     }
 
-    fn holds(&self, path: &Utf8Path, content: &[u8]) -> bool {
+    fn has_content(&self, path: &Utf8Path, content: &[u8]) -> bool {
         fs::metadata(path).is_ok_and(|m| m.len() == content.len() as u64)
             && fs::read(path).is_ok_and(|c| c == content)
     }

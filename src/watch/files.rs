@@ -18,9 +18,9 @@ pub(super) struct FileChange {
     /// Whether the writer has finished: the file was closed, renamed or removed.
     pub(super) settled: bool,
     /// Whether a folder may have appeared. It may hold files for which there were no events.
-    pub(super) folder: bool,
+    pub(super) is_folder: bool,
     /// Whether the path may no longer exist.
-    pub(super) gone: bool,
+    pub(super) is_removed: bool,
 }
 
 /// The interval of polling.
@@ -113,9 +113,9 @@ impl FileWatcher {
     pub(super) fn watch(&mut self, folders: &[WatchedFolder], system: &dyn System) -> Vec<Utf8PathBuf> {
         let mut wanted: BTreeMap<Utf8PathBuf, bool> = BTreeMap::new();
         for folder in folders {
-            let there = folder.path.ancestors().find(|p| system.look(p) == PathType::Folder);
+            let there = folder.path.ancestors().find(|p| system.path_type(p) == PathType::Folder);
             let Some(there) = there else { continue };
-            let deep = folder.deep && there == folder.path;
+            let deep = folder.is_recursive && there == folder.path;
             *wanted.entry(there.to_owned()).or_default() |= deep;
         }
         self.follow_links(folders, system, &mut wanted);
@@ -149,10 +149,10 @@ impl FileWatcher {
         wanted: &mut BTreeMap<Utf8PathBuf, bool>,
     ) {
         let mut links = Links::default();
-        let inside = |path: &Utf8Path| folders.iter().any(|f| f.deep && path.starts_with(&f.path));
-        let all = folders.iter().filter(|f| f.deep).flat_map(|f| system.links(&f.path));
+        let inside = |path: &Utf8Path| folders.iter().any(|f| f.is_recursive && path.starts_with(&f.path));
+        let all = folders.iter().filter(|f| f.is_recursive).flat_map(|f| system.links(&f.path));
         for (link, target) in all.filter(|(_, target)| !inside(target)) {
-            if system.look(&target) == PathType::Folder {
+            if system.path_type(&target) == PathType::Folder {
                 wanted.insert(target.clone(), true);
             } else if let Some(folder) = target.parent() {
                 if !wanted.contains_key(folder) {
@@ -185,15 +185,15 @@ fn classify(kind: &EventKind, poll: bool) -> Option<FileChange> {
     // write.
     let closes = cfg!(target_os = "linux") && !poll;
     let touched =
-        |settled: bool| FileChange { path: Utf8PathBuf::new(), settled, folder: false, gone: false };
+        |settled: bool| FileChange { path: Utf8PathBuf::new(), settled, is_folder: false, is_removed: false };
     Some(match kind {
         EventKind::Access(AccessKind::Close(AccessMode::Write)) => touched(true),
         EventKind::Access(_) => return None,
-        EventKind::Create(CreateKind::Folder) => FileChange { folder: true, ..touched(true) },
-        EventKind::Create(_) => FileChange { folder: !closes, ..touched(!closes) },
-        EventKind::Remove(_) => FileChange { gone: true, ..touched(true) },
+        EventKind::Create(CreateKind::Folder) => FileChange { is_folder: true, ..touched(true) },
+        EventKind::Create(_) => FileChange { is_folder: !closes, ..touched(!closes) },
+        EventKind::Remove(_) => FileChange { is_removed: true, ..touched(true) },
         EventKind::Modify(ModifyKind::Name(_)) => {
-            FileChange { folder: true, gone: true, ..touched(true) }
+            FileChange { is_folder: true, is_removed: true, ..touched(true) }
         }
         EventKind::Modify(ModifyKind::Metadata(_)) if closes => return None,
         EventKind::Modify(_) | EventKind::Any | EventKind::Other => touched(!closes),

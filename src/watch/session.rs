@@ -10,7 +10,7 @@ use crate::diag::{Code, Diagnostic, nearest_name};
 use crate::load::has_known_ending;
 use crate::manifest::{NodeId, NodeSet};
 use crate::ops::{
-    FailedCauses, RebuildLimits, OpsError, RebuildProgress, RebuildReport, RebuildRequest, choose_for_loop,
+    FailedCauses, RebuildLimits, OpsError, RebuildProgress, RebuildReport, RebuildRequest, select_for_watch,
     rebuild_changed,
 };
 use crate::report::{Console, WatchEvent, Screen};
@@ -107,7 +107,7 @@ impl Pending {
 
     /// Whether to wait for a file that is gone, since it may come back in a moment.
     fn waits_for_one(&mut self, now: Instant, system: &dyn System) -> bool {
-        let lost = |p: &Utf8PathBuf| has_known_ending(p) && system.look(p) == PathType::Nothing;
+        let lost = |p: &Utf8PathBuf| has_known_ending(p) && system.path_type(p) == PathType::Nothing;
         if self.everything || !self.paths.iter().any(lost) {
             self.gone = None;
             return false;
@@ -203,14 +203,14 @@ impl WatchLoop<'_> {
         if let Some(project) = &self.good {
             // An invalid selection in the first revision is a usage error.
             let mut complaints = Vec::new();
-            choose_for_loop(project, &self.options.selection)?.drain_into(&mut complaints);
+            select_for_watch(project, &self.options.selection)?.drain_into(&mut complaints);
             if let Some(d) = complaints.into_iter().find(Diagnostic::is_error) {
                 return Err(OpsError::Usage { message: d.message, hints: d.help });
             }
         }
         // Stores the cache now, so that other commands can use it, and the next watch if this one
         // is killed. It is stored again at the end.
-        self.workspace.store();
+        self.workspace.store_caches();
         let mut pending = Pending::default();
         loop {
             self.begin_build();
@@ -237,7 +237,7 @@ impl WatchLoop<'_> {
                 return Ok(());
             }
             while let Some(path) = self.due_recheck() {
-                let touched = FileChange { path, settled: true, folder: false, gone: false };
+                let touched = FileChange { path, settled: true, is_folder: false, is_removed: false };
                 pending.add(Instant::now(), touched);
             }
             let now = Instant::now();
@@ -258,12 +258,12 @@ impl WatchLoop<'_> {
     fn take(&mut self, message: LoopMessage, pending: &mut Pending) -> Result<(), OpsError> {
         match message {
             LoopMessage::FileChanged(touched) => {
-                if touched.folder {
+                if touched.is_folder {
                     for after in AGAIN {
                         self.recheck.insert(Instant::now() + after, touched.path.clone());
                     }
                 }
-                if touched.gone {
+                if touched.is_removed {
                     self.files.lost(&touched.path);
                 }
                 pending.add(Instant::now(), touched);
@@ -281,7 +281,7 @@ impl WatchLoop<'_> {
             true => self.folders.iter().map(|f| f.path.clone()).collect(),
             false => pending.paths.iter().cloned().collect(),
         };
-        let changed = self.system.look_again(all.iter().map(|p| &**p));
+        let changed = self.system.find_changed_paths(all.iter().map(|p| &**p));
         if changed.is_empty() {
             // The watched folders may have been replaced.
             return self.rewatch().map(|_| ());
@@ -310,7 +310,7 @@ impl WatchLoop<'_> {
         }
         if self.folders.is_empty() {
             let here = self.system.current_dir();
-            self.folders.push(WatchedFolder { path: here, deep: false });
+            self.folders.push(WatchedFolder { path: here, is_recursive: false });
         }
         let unseen = self.rewatch()?;
         if let Some(revision) = reading.revision.filter(|r| r.is_whole()) {
@@ -318,7 +318,7 @@ impl WatchLoop<'_> {
         }
         // Changes that happened in the folders before they were watched.
         if !unseen.is_empty() && !changed.is_empty() {
-            let changed = self.system.look_again(unseen.iter().map(|p| &**p));
+            let changed = self.system.find_changed_paths(unseen.iter().map(|p| &**p));
             if !changed.is_empty() {
                 return self.read(&changed);
             }
@@ -337,7 +337,7 @@ impl WatchLoop<'_> {
         let first = reading.folders.first();
         let root = first.map_or_else(|| self.system.current_dir(), |f| f.path.clone());
         let short = |p: &Utf8PathBuf| p.strip_prefix(&root).unwrap_or(p).to_string();
-        self.screen.happened(WatchEvent::Read {
+        self.screen.show_event(WatchEvent::Read {
             files: reading.map.clone(),
             changed: changed.iter().map(short).collect(),
             seconds: begun.elapsed().as_secs_f64(),
@@ -349,7 +349,7 @@ impl WatchLoop<'_> {
         });
         if let Some(revision) = &reading.revision {
             let target = revision.target();
-            self.screen.happened(WatchEvent::Project {
+            self.screen.show_event(WatchEvent::Project {
                 name: revision.manifest.project.name.to_string(),
                 target: target.name.to_string(),
                 adapter: target.adapter.to_string(),
@@ -369,7 +369,7 @@ impl WatchLoop<'_> {
         self.due = true;
         if let (true, Some(build)) = (obsolete, &self.build) {
             build.cancel.cancel();
-            self.screen.happened(WatchEvent::Obsolete);
+            self.screen.show_event(WatchEvent::Obsolete);
         }
     }
 
@@ -383,12 +383,12 @@ impl WatchLoop<'_> {
         let Some(selected) = self.select(&revision) else { return };
         if !self.options.build {
             let complaints = revision.check(&selected);
-            return self.screen.happened(WatchEvent::Checked(complaints));
+            return self.screen.show_event(WatchEvent::Checked(complaints));
         }
         let show = match self.shown(&revision) {
             Ok(show) => show,
             Err(e) => {
-                self.screen.happened(WatchEvent::Failure(e.to_string(), Vec::new()));
+                self.screen.show_event(WatchEvent::Failure(e.to_string(), Vec::new()));
                 None
             }
         };
@@ -399,7 +399,7 @@ impl WatchLoop<'_> {
     /// shown.
     fn select(&mut self, revision: &Revision) -> Option<NodeSet> {
         let mut complaints = Vec::new();
-        let happening = match choose_for_loop(revision, &self.options.selection) {
+        let happening = match select_for_watch(revision, &self.options.selection) {
             Ok(checked) => {
                 let selected = checked.drain_into(&mut complaints);
                 if complaints.iter().any(Diagnostic::is_error) {
@@ -413,7 +413,7 @@ impl WatchLoop<'_> {
             }
             Err(e) => WatchEvent::Failure(e.to_string(), Vec::new()),
         };
-        self.screen.happened(happening);
+        self.screen.show_event(happening);
         None
     }
 
@@ -456,18 +456,18 @@ impl WatchLoop<'_> {
         match spawned {
             Ok(thread) => {
                 self.build = Some(Build { thread, cancel, open, started: Instant::now() });
-                self.screen.happened(WatchEvent::Building);
+                self.screen.show_event(WatchEvent::Building);
             }
-            Err(e) => self.screen.happened(WatchEvent::Failure(e.to_string(), Vec::new())),
+            Err(e) => self.screen.show_event(WatchEvent::Failure(e.to_string(), Vec::new())),
         }
     }
 
     fn progress(&mut self, progress: RebuildProgress) {
         match progress {
-            RebuildProgress::Waiting(message) => self.screen.happened(WatchEvent::Waiting(message)),
+            RebuildProgress::Waiting(message) => self.screen.show_event(WatchEvent::Waiting(message)),
             RebuildProgress::Shown(table) => {
                 let name = self.options.show.clone().unwrap_or_default();
-                self.screen.happened(WatchEvent::Shown(name, table));
+                self.screen.show_event(WatchEvent::Shown(name, table));
             }
             RebuildProgress::Event(event) => {
                 if let (Some(build), Event::NodeFinished { result, .. }) = (&mut self.build, &event)
@@ -478,7 +478,7 @@ impl WatchLoop<'_> {
                     let due = nodes.iter().filter(|n| n.verdict != Verdict::Fresh);
                     build.open = due.map(|n| n.unique_id.to_string()).collect();
                 }
-                self.screen.happened(WatchEvent::Event(Box::new(event)));
+                self.screen.show_event(WatchEvent::Event(Box::new(event)));
             }
         }
     }
@@ -498,9 +498,9 @@ impl WatchLoop<'_> {
                 }
                 self.failed.extend(failed);
                 let failed = results.iter().filter(|r| r.outcome.status.is_failure()).count();
-                self.screen.happened(WatchEvent::Built { ended, seconds, failed, left, compiled });
+                self.screen.show_event(WatchEvent::Built { ended, seconds, failed, left, compiled });
             }
-            Err(e) => self.screen.happened(WatchEvent::Failure(e.to_string(), e.hints())),
+            Err(e) => self.screen.show_event(WatchEvent::Failure(e.to_string(), e.hints())),
         }
         Ok(())
     }
@@ -508,7 +508,7 @@ impl WatchLoop<'_> {
     /// Closes the screen, stores the cache and stops the running build.
     fn end(&mut self) {
         self.screen.close();
-        self.workspace.store();
+        self.workspace.store_caches();
         if let Some(build) = self.build.take() {
             build.cancel.cancel();
             let _ = build.thread.join();

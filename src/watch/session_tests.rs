@@ -18,7 +18,7 @@ fn milliseconds(n: u64) -> Duration {
 
 /// A change of `FILE`; `settled`: its writer has finished.
 fn touched(settled: bool) -> FileChange {
-    FileChange { path: FILE.into(), settled, folder: false, gone: false }
+    FileChange { path: FILE.into(), settled, is_folder: false, is_removed: false }
 }
 
 /// The pending changes after events at these times, in milliseconds after `start`.

@@ -42,7 +42,7 @@ impl DatabaseOpening {
     /// from outside (see `ConnectionOptions::state`): a command that fails before it needs the
     /// database must not create it.
     pub(crate) fn start(settings: &Settings, target: &Target) -> Option<DatabaseOpening> {
-        target.connection.state(settings.system.as_ref())?;
+        target.connection.database_state(settings.system.as_ref())?;
         let (target, patience) = (target.clone(), settings.patience);
         BackgroundThread::start("open", move || crate::adapter::connect(&target, patience)).map(DatabaseOpening)
     }

@@ -25,16 +25,16 @@ impl KnownDatabase {
         let manifest = &revision.manifest;
         let (connection, system) =
             (&revision.target().connection, revision.settings.system.as_ref());
-        if connection.files().is_empty() {
+        if connection.database_files().is_empty() {
             return None;
         }
         warehouse.checkpoint();
-        let state = connection.state(system)?;
+        let state = connection.database_state(system)?;
         let schemas = schemas_of(manifest, selected.iter());
         let existing = inspect_relations(warehouse, manifest, selected.iter()).ok()?;
         let recorded = read_publications(revision, selected, warehouse, false).ok()??;
         // Another process may have written during the inspection; the result would then be mixed.
-        let now = connection.state(system);
+        let now = connection.database_state(system);
         let is_same = now.as_ref() == Some(&state);
         is_same.then_some(KnownDatabase { state, schemas, existing, recorded })
     }
@@ -46,7 +46,7 @@ impl KnownDatabase {
         revision: &Revision,
         selected: &NodeSet,
     ) -> Option<(ExistingRelations, KnownPublications)> {
-        let now = revision.target().connection.state(revision.settings.system.as_ref());
+        let now = revision.target().connection.database_state(revision.settings.system.as_ref());
         let is_same = now.as_ref() == Some(&self.state)
             && schemas_of(&revision.manifest, selected.iter()) == self.schemas;
         is_same.then_some((self.existing, self.recorded))

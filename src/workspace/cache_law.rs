@@ -107,10 +107,10 @@ fn definitions(reading: &ProjectReading) -> Vec<String> {
     let ids: Vec<NodeId> = revision.manifest.nodes.iter().map(|node| node.id).collect();
     let defined = revision.define_nodes(&ids).nodes;
     let text = |id: &NodeId| {
-        let NodeDefinition { parts, volatile, introspective, broken } = &defined[id];
-        let broken = broken.as_ref().map(|d| &d.message);
+        let NodeDefinition { parts, volatile, introspective, error } = &defined[id];
+        let error = error.as_ref().map(|d| &d.message);
         let name = &revision.manifest.node(*id).unique_id;
-        format!("{name}: {parts:?} {volatile:?} {introspective} {broken:?}")
+        format!("{name}: {parts:?} {volatile:?} {introspective} {error:?}")
     };
     ids.iter().map(text).collect()
 }
@@ -151,7 +151,7 @@ proptest! {
         resident.read().unwrap();
         for (file, variant) in edits {
             let path = write(file, variant);
-            system.look_again([path.as_path()]);
+            system.find_changed_paths([path.as_path()]);
             if stored {
                 // Round-trips the caches, as if another process had stored them.
                 resident.store_and_read_caches();

@@ -1,7 +1,7 @@
 //! Decides which nodes have to be built again, by comparing each with the publication recorded for
 //! it in the database.
 
-use super::prepare::{default_run_options, share_run};
+use super::prepare::{default_run_options, build_run_context};
 use super::request::ChangeOptions;
 use super::{Notice, Notices, Revision};
 use crate::changes::{
@@ -66,13 +66,13 @@ impl KnownNodes {
         before.map(|b| b.version.clone()).unwrap_or_default()
     }
 
-    /// The state that a run needs to record its publications. With `compares`, the content of each
-    /// published relation is compared with its predecessor, so that an unchanged one does not cause
-    /// its children to be built.
-    pub(super) fn into_notes(
+    /// The state that a run needs to record its publications. With `fingerprints_content`, the
+    /// content of each published relation is compared with its predecessor, so that an unchanged
+    /// one does not cause its children to be built.
+    pub(super) fn into_publication_state(
         self,
         versions: FastMap<NodeId, String>,
-        compares: bool,
+        fingerprints_content: bool,
         empty: bool,
     ) -> Arc<PublicationState> {
         let mut parts: FastMap<_, _> =
@@ -85,9 +85,9 @@ impl KnownNodes {
         }
         Arc::new(PublicationState {
             publications: self.recorded.publications,
-            own: parts,
-            before: self.recorded.before,
-            compares,
+            definitions: parts,
+            recorded: self.recorded.before,
+            fingerprints_content,
             versions: Mutex::new(versions),
         })
     }
@@ -157,19 +157,19 @@ pub(super) fn compare_with_publications(
     let sources = measure_sources(request, warehouse, notices)?;
     let judgement = judge_nodes(&ComparisonInputs {
         manifest: &revision.manifest,
-        own: &own,
-        before: &recorded.before,
+        definitions: &own,
+        recorded: &recorded.before,
         existing,
-        sources: &sources,
+        source_versions: &sources,
         assume_sources: options.assume_sources,
         edits_only: options.edits_only,
-        selected: &|id| selected.contains(id),
+        is_selected: &|id| selected.contains(id),
     });
     Ok((KnownNodes { recorded, own }, judgement))
 }
 
 /// The sources upstream of the selection that declare how their load time is found.
-pub(super) fn dated_sources(manifest: &Manifest, selected: &NodeSet) -> Vec<NodeId> {
+pub(super) fn sources_with_load_time(manifest: &Manifest, selected: &NodeSet) -> Vec<NodeId> {
     let mut queue: VecDeque<NodeId> = selected.iter().collect();
     let mut seen: FastSet<NodeId> = queue.iter().copied().collect();
     let mut dated = Vec::new();
@@ -192,13 +192,13 @@ fn measure_sources(
 ) -> Result<FastMap<NodeId, String>, EngineError> {
     let ChangeRequest { revision, selected, cancel, .. } = *request;
     let manifest = &revision.manifest;
-    let asked = dated_sources(manifest, selected);
+    let asked = sources_with_load_time(manifest, selected);
     if asked.is_empty() {
         return Ok(FastMap::default());
     }
     let options = RunOptions { write_files: false, ..default_run_options(revision, false) };
     let nodes: NodeSet = asked.iter().copied().collect();
-    let shared = share_run(revision, cancel, &nodes, &Plan::default(), options, None);
+    let shared = build_run_context(revision, cancel, &nodes, &Plan::default(), options, None);
     let request = FreshnessRequest {
         shared,
         sources: &asked,
@@ -225,7 +225,7 @@ fn version_of_source(manifest: &Manifest, source: SourceFreshness) -> Option<(No
 
 /// Narrows a selection to the nodes that are or may be stale. A node without a verdict, such as an
 /// export, stays if one of its parents does.
-pub(crate) fn keep_stale(
+pub(crate) fn retain_stale(
     manifest: &Manifest,
     selected: &mut NodeSet,
     verdicts: &FastMap<NodeId, Verdict>,

@@ -31,11 +31,11 @@ pub(crate) use artifacts::{
 };
 pub(crate) use beside::{ManifestWriting, DatabaseOpening};
 pub(crate) use built::KnownDatabase;
-pub(crate) use changes::{ChangeRequest, KnownPublications, compare_selected, keep_stale};
+pub(crate) use changes::{ChangeRequest, KnownPublications, compare_selected, retain_stale};
 pub(crate) use error::WorkspaceError;
 pub(crate) use notice::{Notice, Notices, tell_warnings};
 pub(crate) use prepare::{
-    PreparedRun, RunInputs, default_run_options, prepare_run, run_and_time, share_run,
+    PreparedRun, RunInputs, default_run_options, prepare_run, run_and_time, build_run_context,
 };
 pub(crate) use reading::{WatchedFolder, ParsedFiles, ProjectReading};
 pub(crate) use request::{BuildOptions, ChangeOptions, resource_types_of};

@@ -2,7 +2,7 @@
 //! makes the plan.
 
 use super::changes::{
-    ChangeRequest, KnownNodes, KnownPublications, compare_with_publications, keep_stale,
+    ChangeRequest, KnownNodes, KnownPublications, compare_with_publications, retain_stale,
     read_publications,
 };
 use super::{BuildOptions, Notice, Notices, Revision, WorkspaceError};
@@ -112,7 +112,7 @@ pub(crate) fn prepare_run(
     options: &BuildOptions,
     mut selected: NodeSet,
     mut warehouse: Box<dyn Warehouse>,
-    wishes: RunInputs<'_>,
+    inputs: RunInputs<'_>,
     notices: &mut Notices<'_>,
 ) -> Result<PreparedRun, WorkspaceError> {
     let make = options.changed.is_some();
@@ -121,8 +121,8 @@ pub(crate) fn prepare_run(
     // after `look_up`.
     let (defined, looked) = std::thread::scope(|scope| {
         let defined =
-            (options.publishes_relations() && make).then(|| scope.spawn(|| (wishes.define)(&selected)));
-        let looked = match wishes.known {
+            (options.publishes_relations() && make).then(|| scope.spawn(|| (inputs.define)(&selected)));
+        let looked = match inputs.known {
             Some((existing, recorded)) => Ok((existing, Some(recorded))),
             None => look_up(revision, &selected, warehouse.as_mut(), options),
         };
@@ -131,23 +131,23 @@ pub(crate) fn prepare_run(
     let (existing, recorded) = looked?;
     let (mut verdicts, mut notes) = (None, None);
     if let Some(recorded) = recorded {
-        let own = defined.unwrap_or_else(|| (wishes.define)(&selected));
+        let own = defined.unwrap_or_else(|| (inputs.define)(&selected));
         let request = ChangeRequest {
             revision,
             selected: &selected,
             existing: &existing,
             options: options.changed.unwrap_or_default(),
-            cancel: wishes.cancel,
+            cancel: inputs.cancel,
         };
         let compared =
             compare_with_publications(&request, recorded, own, warehouse.as_mut(), notices)?;
         let (known, Judgement { verdicts: mut found, versions }) = compared;
         if make {
-            (wishes.narrow)(&mut selected, &mut found, &known);
-            keep_stale(&revision.manifest, &mut selected, &found);
+            (inputs.narrow)(&mut selected, &mut found, &known);
+            retain_stale(&revision.manifest, &mut selected, &found);
             verdicts = Some(found);
         }
-        notes = Some(known.into_notes(versions, make, options.empty));
+        notes = Some(known.into_publication_state(versions, make, options.empty));
     }
     let plan = revision.plan(options, &selected, &existing).map_err(|d| *d)?;
     if options.audit && options.verb == CommandVerb::Build {
@@ -158,13 +158,13 @@ pub(crate) fn prepare_run(
         store_failures: options.store_failures,
         empty: options.empty,
         tests_hold_back: options.verb == CommandVerb::Build,
-        budget: wishes.budget,
+        budget: inputs.budget,
         sample: if options.changed.is_some_and(|c| c.edits_only) { SAMPLE } else { 0 },
-        maybe: verdicts.as_ref().map(|v| conditional_steps(&plan, v)).unwrap_or_default(),
+        conditional_steps: verdicts.as_ref().map(|v| conditional_steps(&plan, v)).unwrap_or_default(),
         ..default_run_options(revision, options.fail_fast)
     };
-    let shared = share_run(revision, wishes.cancel, &selected, &plan, run_options, notes);
-    Ok(PreparedRun { plan, verdicts, shared, existing, warehouse, cancel: wishes.cancel.clone() })
+    let shared = build_run_context(revision, inputs.cancel, &selected, &plan, run_options, notes);
+    Ok(PreparedRun { plan, verdicts, shared, existing, warehouse, cancel: inputs.cancel.clone() })
 }
 
 /// The indices of the steps that have to run only if one of their inputs changes.
@@ -186,7 +186,7 @@ fn look_up(
 ) -> Result<(ExistingRelations, Option<KnownPublications>), EngineError> {
     // A second connection costs nothing if only this process uses the database (it is not
     // `shared`), so relations are listed there while publications are read here.
-    let mut other = (!warehouse.engine().abilities.shared).then(|| warehouse.open_another().ok()).flatten();
+    let mut other = (!warehouse.engine().capabilities.is_shared).then(|| warehouse.open_another().ok()).flatten();
     let list = |w: &mut dyn Warehouse| inspect_relations(w, &revision.manifest, selected.iter());
     std::thread::scope(|scope| {
         let listed = other.as_mut().map(|w| scope.spawn(|| list(w.as_mut())));
@@ -233,14 +233,15 @@ pub(crate) fn default_run_options(revision: &Revision, fail_fast: bool) -> RunOp
     }
 }
 
-/// The state that a run's workers share. Without `notes`, no publications are recorded.
-pub(crate) fn share_run(
+/// The state that a run's workers share. Without `publication_state`, no
+/// publications are recorded.
+pub(crate) fn build_run_context(
     revision: &Revision,
     cancel: &CancelToken,
     selected: &NodeSet,
     plan: &Plan,
     options: RunOptions,
-    notes: Option<Arc<PublicationState>>,
+    publication_state: Option<Arc<PublicationState>>,
 ) -> Arc<RunContext> {
     let manifest = &revision.manifest;
     let ids = selected.iter().map(|id| manifest.node(id).unique_id.clone()).collect();
@@ -257,6 +258,6 @@ pub(crate) fn share_run(
         publishing: Mutex::new(()),
         scratch: crate::adapter::open_scratch_database,
         pace: Default::default(),
-        notes,
+        publication_state,
     })
 }

@@ -8,7 +8,7 @@ use crate::context::{LogLine, RenderRead};
 use crate::diag::{Code, Diagnostic};
 use crate::engine::Target;
 use crate::hash::Fingerprint;
-use crate::load::{LoadedProject, load_project};
+use crate::load::{LoadOutcome, LoadedProject, load_project};
 use crate::parse::{ParseCounts, ParseCache, ParsedProject, parse_sources};
 use crate::resolve::{ResolveCache, resolve_project};
 use crate::source::SourceMap;
@@ -29,7 +29,7 @@ pub(super) struct ReadingCache {
 impl ReadingCache {
     /// Round-trips the parse cache through its stored form.
     #[cfg(test)]
-    pub(super) fn through_bytes(&mut self) {
+    pub(super) fn round_trip_bytes(&mut self) {
         use crate::cache::CacheFile;
         *self = ReadingCache {
             parse: ParseCache::from_bytes(&self.parse.to_bytes()).unwrap(),
@@ -77,7 +77,7 @@ impl ProjectReading {
 pub(crate) struct WatchedFolder {
     pub(crate) path: Utf8PathBuf,
     /// Whether all folders below it belong to it too.
-    pub(crate) deep: bool,
+    pub(crate) is_recursive: bool,
 }
 
 /// A project whose files are parsed but not yet resolved into a manifest.
@@ -135,12 +135,12 @@ impl Workspace {
         notices: &mut Notices<'_>,
     ) -> Result<Arc<Revision>, WorkspaceError> {
         let reading = self.put_together(parsed);
-        introduce(reading.map.clone(), &reading.logs, notices);
+        announce_files_and_logs(reading.map.clone(), &reading.logs, notices);
         let has_errors = reading.has_errors();
         let Some(revision) = reading.revision else {
             return Err(WorkspaceError::Diagnostics(reading.diagnostics));
         };
-        self.store();
+        self.store_caches();
         if has_errors {
             return Err(WorkspaceError::Diagnostics(reading.diagnostics));
         }
@@ -154,7 +154,7 @@ impl Workspace {
         notices: &mut Notices<'_>,
     ) -> Result<LoadedProject, WorkspaceError> {
         self.change_settings(|settings| settings.load.without_packages = true);
-        let (sources, map, diagnostics) =
+        let LoadOutcome { project: sources, map, diagnostics } =
             load_project(&self.settings.system, &self.settings.load, SourceMap::default())?;
         sources.ok_or_else(|| {
             notices(Notice::Files(Arc::new(map)));
@@ -166,13 +166,13 @@ impl Workspace {
     fn parse_files(&mut self) -> Result<ParsedFiles, SystemError> {
         let (settings, cache) = (&self.settings, &mut self.cache);
         let before = std::mem::take(&mut cache.map);
-        let (sources, map, mut diagnostics) =
+        let LoadOutcome { project: sources, map, mut diagnostics } =
             load_project(&settings.system, &settings.load, before)?;
         let Some(mut sources) = sources else {
             return Ok(ParsedFiles { parsed: None, map, diagnostics, inputs: None });
         };
         if !std::mem::replace(&mut cache.is_begun, true)
-            && let Some(store) = settings.store()
+            && let Some(store) = settings.cache_system()
         {
             cache.parse = read_cache_file(store, &sources.target_path).unwrap_or_default();
         }
@@ -242,8 +242,8 @@ impl Workspace {
     }
 
     /// Stores the parse cache for other processes. A failure is ignored: it costs only time.
-    pub(crate) fn store(&mut self) {
-        if let (Some(store), Some(revision)) = (self.settings.store(), &self.current)
+    pub(crate) fn store_caches(&mut self) {
+        if let (Some(store), Some(revision)) = (self.settings.cache_system(), &self.current)
             && self.cache.parse.is_changed()
         {
             let folder = &revision.manifest.project.target_path;
@@ -264,13 +264,13 @@ impl Workspace {
 
     #[cfg(test)]
     pub(super) fn store_and_read_caches(&mut self) {
-        self.cache.through_bytes();
-        self.compiled.through_bytes();
+        self.cache.round_trip_bytes();
+        self.compiled.round_trip_bytes();
     }
 }
 
 /// Sends the source map and the log lines of a reading, before the notices of the work itself.
-pub(super) fn introduce(map: Arc<SourceMap>, logs: &[LogLine], notices: &mut Notices<'_>) {
+pub(super) fn announce_files_and_logs(map: Arc<SourceMap>, logs: &[LogLine], notices: &mut Notices<'_>) {
     notices(Notice::Files(map));
     for line in logs {
         notices(Notice::log(line.clone()));
@@ -302,13 +302,13 @@ fn with_reads<'a>(
 /// folders of the project file and the profiles.
 fn folders_of(sources: &LoadedProject) -> Vec<WatchedFolder> {
     let root = sources.root();
-    let alone = |path: &camino::Utf8Path| WatchedFolder { path: path.to_owned(), deep: false };
+    let alone = |path: &camino::Utf8Path| WatchedFolder { path: path.to_owned(), is_recursive: false };
     let mut folders = vec![alone(&root.root)];
     let profiles = sources.profiles_path.as_ref().and_then(|p| p.parent());
     folders.extend(profiles.map(alone));
     let paths = PathKind::ALL.into_iter().flat_map(|kind| root.options.paths(kind));
     for path in paths.chain([&root.options.packages_install_path]) {
-        folders.push(WatchedFolder { path: normalize_path(&root.root.join(path)), deep: true });
+        folders.push(WatchedFolder { path: normalize_path(&root.root.join(path)), is_recursive: true });
     }
     folders.sort();
     folders.dedup();

@@ -49,7 +49,7 @@ pub(super) struct SharedCompileCache(Mutex<Option<CompileCache>>);
 #[cfg(test)]
 impl SharedCompileCache {
     /// Round-trips the cache through its stored form.
-    pub(super) fn through_bytes(&self) {
+    pub(super) fn round_trip_bytes(&self) {
         use crate::cache::CacheFile;
         let mut compiled = self.0.lock().unwrap();
         if let Some(cache) = compiled.as_mut() {
@@ -174,7 +174,7 @@ impl Revision {
     pub(super) fn define_nodes(&self, nodes: &[NodeId]) -> NodeDefinitions {
         let mut compiled = self.compiled.0.lock().unwrap_or_else(PoisonError::into_inner);
         let folder = &self.manifest.project.target_path;
-        let store = self.settings.store();
+        let store = self.settings.cache_system();
         let cache = compiled.get_or_insert_with(|| {
             store.and_then(|system| read_cache_file(system, folder)).unwrap_or_default()
         });
@@ -197,7 +197,7 @@ impl Revision {
         let ids: Vec<NodeId> = selected.iter().collect();
         let own = self.define_nodes(&ids).nodes;
         let mut broken: Vec<(NodeId, Diagnostic)> =
-            own.into_iter().filter_map(|(id, own)| Some((id, *own.broken?))).collect();
+            own.into_iter().filter_map(|(id, own)| Some((id, *own.error?))).collect();
         broken.sort_by_key(|(id, _)| *id);
         broken.into_iter().map(|(_, d)| d).collect()
     }

@@ -35,7 +35,7 @@ pub(crate) struct WeighedDiagnostics {
 
 impl Settings {
     /// The system to store caches with; `None` if caching is off.
-    pub(crate) fn store(&self) -> Option<&dyn System> {
+    pub(crate) fn cache_system(&self) -> Option<&dyn System> {
         self.cache.then_some(self.system.as_ref())
     }
 

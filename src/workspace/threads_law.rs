@@ -5,7 +5,7 @@ use super::testing::settings;
 use super::{Revision, Workspace};
 use crate::load::LoadOptions;
 use crate::manifest::{NodeId, NodeSet};
-use crate::ops::{FailedCauses, RebuildLimits, RebuildReport, RebuildRequest, choose_for_loop, rebuild_changed};
+use crate::ops::{FailedCauses, RebuildLimits, RebuildReport, RebuildRequest, select_for_watch, rebuild_changed};
 use crate::outcome::RunStatus;
 use crate::run::CancelToken;
 use crate::select::Selection;
@@ -50,7 +50,7 @@ fn open_project(folder: &Utf8Path) -> Workspace {
 }
 
 fn choose_all(revision: &Revision) -> NodeSet {
-    choose_for_loop(revision, &Selection::default()).unwrap().value
+    select_for_watch(revision, &Selection::default()).unwrap().value
 }
 
 fn build(revision: &Revision) -> RebuildReport {

@@ -8,9 +8,9 @@
 //! anything cannot be determined, the command runs in full.
 
 use super::artifacts::write_results;
-use super::changes::{ChangeRequest, compare_selected, dated_sources};
+use super::changes::{ChangeRequest, compare_selected, sources_with_load_time};
 use super::notice::tell_warnings;
-use super::reading::introduce;
+use super::reading::announce_files_and_logs;
 use super::request::{BuildOptions, ChangeOptions};
 use super::{Notice, Notices, ParsedFiles, Revision, Settings, Workspace, WorkspaceError};
 use crate::cache::{KeyWriter, read_cache_file, write_cache_file};
@@ -23,7 +23,7 @@ use crate::hash::{FastMap, Fingerprint};
 use crate::inspect::inspect_relations;
 use crate::load::{FileKind, SEED_HASH_LIMIT, LoadedProject};
 use crate::manifest::{Node, NodeId, NodeKind, NodeSet, ResourceType};
-use crate::run::{Event, NodeVerdict, run_nothing};
+use crate::run::{Event, NodeVerdict, report_empty_run};
 use crate::select::Selection;
 use crate::state::{StoredDiagnostic, UnchangedRecord};
 use crate::system::SystemError;
@@ -34,7 +34,7 @@ use std::sync::Arc;
 /// The inputs of a command that are known before it inspects the database.
 pub(crate) struct UnchangedCheck {
     /// A fingerprint of the request.
-    asked: Fingerprint,
+    request: Fingerprint,
     inputs: Option<Fingerprint>,
     /// Large seeds, which the fingerprint of the files covers without their rows, with fingerprints
     /// of their contents.
@@ -59,7 +59,7 @@ impl UnchangedCheck {
         files: &ParsedFiles,
     ) -> Option<UnchangedCheck> {
         let (sources, _) = files.parsed.as_ref()?;
-        let is_alone = settings.state.is_none() && !sources.target.connection.files().is_empty();
+        let is_alone = settings.state.is_none() && !sources.target.connection.database_files().is_empty();
         if options.changed.is_none() || !is_alone {
             return None;
         }
@@ -69,12 +69,12 @@ impl UnchangedCheck {
         let large = all.filter(|f| f.kind == FileKind::Seed && f.size >= SEED_HASH_LIMIT);
         let seeds =
             large.map(|f| Some((f.absolute.clone(), system.fingerprint(&f.absolute).ok()?)));
-        let database = sources.target.connection.state(system);
+        let database = sources.target.connection.database_state(system);
         let record = read_cache_file(system, &sources.target_path).filter(|r: &UnchangedRecord| {
-            r.asked == asked && database.as_ref() == Some(&r.database)
+            r.request == asked && database.as_ref() == Some(&r.database)
         });
         let seeds = seeds.collect::<Option<_>>()?;
-        Some(UnchangedCheck { asked, inputs: files.inputs, seeds, record })
+        Some(UnchangedCheck { request: asked, inputs: files.inputs, seeds, record })
     }
 
     /// Whether there is a record that may still hold.
@@ -109,7 +109,7 @@ impl UnchangedCheck {
         own: &FastMap<NodeId, NodeDefinition>,
     ) -> Option<UnchangedBuild> {
         let now = self.record.as_ref().map(|_| fingerprint_definitions(&revision.manifest, own));
-        let record = self.record.take_if(|record| now == Some(record.own))?;
+        let record = self.record.take_if(|record| now == Some(record.definitions))?;
         let project = &revision.manifest.project;
         let target_path = project.target_path.clone();
         Some(UnchangedBuild { record, target: project.target.clone(), target_path })
@@ -128,21 +128,21 @@ impl UnchangedCheck {
             return;
         }
         let (system, target) = (settings.system.as_ref(), finished.revision.target());
-        if target.connection.state(system).is_none() {
+        if target.connection.database_state(system).is_none() {
             warehouse.checkpoint();
         }
-        let Some(database) = target.connection.state(system) else { return };
+        let Some(database) = target.connection.database_state(system) else { return };
         let Some((mut same, own)) = finished.find_unchanged_nodes(workspace, warehouse) else {
             return;
         };
-        if target.connection.state(system).as_ref() != Some(&database) {
+        if target.connection.database_state(system).as_ref() != Some(&database) {
             return;
         }
         same.sort();
         let nodes = same.iter().map(|id| finished.revision.manifest.node(*id));
         let nodes = nodes.filter(|n| n.resource_type() != ResourceType::Test);
         let nodes = nodes.map(|n| (n.unique_id.to_string(), n.resource_type(), n.display_name()));
-        let found = Found { database, own, nodes: nodes.collect() };
+        let found = Found { database, definitions: own, nodes: nodes.collect() };
         self.write(workspace, finished.revision, finished.selected, found);
     }
 
@@ -156,7 +156,7 @@ impl UnchangedCheck {
     ) {
         let record = &unchanged.record;
         let (database, nodes) = (record.database.clone(), record.nodes.clone());
-        self.write(workspace, revision, selected, Found { database, own: record.own, nodes });
+        self.write(workspace, revision, selected, Found { database, definitions: record.definitions, nodes });
     }
 
     fn write(self, workspace: &Workspace, revision: &Revision, selected: &NodeSet, found: Found) {
@@ -168,9 +168,9 @@ impl UnchangedCheck {
         let target_path = &revision.manifest.project.target_path;
         let warnings = revision.diagnostics.iter();
         let mut record = UnchangedRecord {
-            asked: self.asked,
+            request: self.request,
             inputs,
-            own: found.own,
+            definitions: found.definitions,
             reads: reads.into_iter().cloned().collect(),
             seeds: self.seeds,
             database: found.database,
@@ -186,7 +186,7 @@ impl UnchangedCheck {
 /// The result of inspecting the database.
 struct Found {
     database: DatabaseState,
-    own: Fingerprint,
+    definitions: Fingerprint,
     nodes: Vec<(String, ResourceType, String)>,
 }
 
@@ -210,7 +210,7 @@ impl FinishedBuild<'_> {
         warehouse: &mut dyn Warehouse,
     ) -> Option<(Vec<NodeId>, Fingerprint)> {
         let (manifest, selected) = (&self.revision.manifest, self.selected);
-        let dated = dated_sources(manifest, selected);
+        let dated = sources_with_load_time(manifest, selected);
         let mut existing = ExistingRelations::Unknown;
         if self.verdicts.is_none() || !dated.is_empty() {
             existing = inspect_relations(warehouse, manifest, selected.iter()).ok()?;
@@ -323,7 +323,7 @@ impl UnchangedBuild {
         let Some((sources, parsed)) = files.parsed else { return Ok(()) };
         let stored = self.record.warnings.iter();
         let warnings: Vec<Diagnostic> = stored.filter_map(|s| s.diagnostic(&sources.map)).collect();
-        introduce(Arc::new(sources.map), &parsed.logs, notices);
+        announce_files_and_logs(Arc::new(sources.map), &parsed.logs, notices);
         tell_warnings(settings, &warnings, notices)
     }
 
@@ -341,7 +341,7 @@ impl UnchangedBuild {
             verdict: Verdict::Fresh,
         });
         notices(Notice::Run(Event::VerdictsReached { nodes: nodes.collect() }));
-        run_nothing(self.target.threads, &mut |event| notices(Notice::Run(event)));
+        report_empty_run(self.target.threads, &mut |event| notices(Notice::Run(event)));
         write_results(settings, &self.target_path, &[], 0.0)
     }
 }

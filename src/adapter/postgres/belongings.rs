@@ -17,12 +17,12 @@ const OF_CONFIG: &str = "^[0-9a-f]{32}$";
 #[derive(Clone)]
 pub(super) struct AttachedObject {
     /// The position in the order of statements, so that each runs after the ones that it needs.
-    place: u8,
+    statement_order: u8,
     /// A description for messages.
-    pub(super) what: String,
+    pub(super) description: String,
     pub(super) statement: String,
     /// The reason why the building role cannot give it to the new relation; `None` if it can.
-    pub(super) cannot: Option<String>,
+    pub(super) obstacle: Option<String>,
 }
 
 impl AttachedObject {
@@ -30,28 +30,28 @@ impl AttachedObject {
     /// given.
     fn from_row([place, what, statement, cannot]: [String; 4]) -> AttachedObject {
         AttachedObject {
-            place: place.parse().unwrap_or_default(),
-            what,
+            statement_order: place.parse().unwrap_or_default(),
+            description: what,
             statement,
-            cannot: (!cannot.is_empty()).then_some(cannot),
+            obstacle: (!cannot.is_empty()).then_some(cannot),
         }
     }
 
     /// Whether a view can have it too: an owner, grants, comments.
     pub(super) fn is_for_all_kinds(&self) -> bool {
-        matches!(self.place, 0..=2 | 18 | 19)
+        matches!(self.statement_order, 0..=2 | 18 | 19)
     }
 
     /// Whether hooks of the project may create the same thing. If so, it is given only after the
     /// hooks have run.
     pub(super) fn waits_for_hooks(&self) -> bool {
-        matches!(self.place, 3 | 4 | 6 | 9 | 13..=17 | 22..=24)
+        matches!(self.statement_order, 3 | 4 | 6 | 9 | 13..=17 | 22..=24)
     }
 
     /// The statement without the name of what it creates, because hooks may create the same thing
     /// under another name.
     pub(super) fn shape(&self) -> String {
-        let name = self.what.rsplit(' ').next().unwrap_or_default();
+        let name = self.description.rsplit(' ').next().unwrap_or_default();
         let quoted = format!(" {} ", DIALECT.quoted(name));
         self.statement.replacen(&quoted, " ", 1).replacen(&format!(" {name} "), " ", 1)
     }
@@ -59,7 +59,7 @@ impl AttachedObject {
     /// Whether its loss would be noticed too late if a view replaced the table: triggers, policies,
     /// constraints and the like.
     pub(super) fn is_lasting(&self) -> bool {
-        matches!(self.place, 3 | 4 | 6..=9 | 13..=17)
+        matches!(self.statement_order, 3 | 4 | 6..=9 | 13..=17)
     }
 }
 

@@ -151,7 +151,7 @@ pub(super) fn read_surroundings(
 }
 
 /// Whether the readers of a relation are still the same.
-pub(super) fn are_still(
+pub(super) fn are_unchanged(
     pg: &mut Postgres,
     relation: &Relation,
     these: &[Dependent],

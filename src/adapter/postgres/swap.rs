@@ -15,18 +15,18 @@ use super::belongings::{
     AttachedObject, find_ties, read_attached_objects, read_shapes, rename_constraints_sql,
 };
 use super::dependents::{
-    Dependent, ForeignKey, RelationSurroundings, are_still, foreign_keys, read_surroundings,
+    Dependent, ForeignKey, RelationSurroundings, are_unchanged, foreign_keys, read_surroundings,
 };
 use super::in_place::{
     ReplaceMethod, fitting_columns, redefine_view, refill_table, replace_in_place, choose_replace_method,
 };
-use super::locks::keep_hold;
+use super::locks::keep_lock_alive;
 use super::script::{Script, TRIES};
 use super::{Postgres, oid_of};
 use crate::engine::postgres::DIALECT;
 use crate::engine::{
     ColumnChange, EngineError, EngineErrorKind, ExistingRelation, Publication, Relation,
-    RelationKind, Warehouse, is_beside,
+    RelationKind, Warehouse, is_helper_name,
 };
 use std::sync::PoisonError;
 
@@ -37,8 +37,8 @@ pub(super) fn swap_relation(
     // The names as in the catalog, however they are quoted in the project.
     let (published, candidate) = (swap.published.stored(DIALECT), swap.candidate.stored(DIALECT));
     let swap = Publication { published: &published, candidate: &candidate, ..*swap };
-    keep_hold(pg, &published)?;
-    Script::insist(pg, swap.pause, |script| publish(script, &swap))
+    keep_lock_alive(pg, &published)?;
+    Script::run_with_retries(pg, swap.pause, |script| publish(script, &swap))
 }
 
 fn publish(script: &mut Script<'_>, swap: &Publication<'_>) -> Result<(), EngineError> {
@@ -73,7 +73,7 @@ pub(super) fn alter_table(
     change: &ColumnChange<'_>,
 ) -> Result<Vec<String>, EngineError> {
     in_transaction(pg, |pg| {
-        Script::insist(pg, change.pause, |script| alter_columns(script, change))
+        Script::run_with_retries(pg, change.pause, |script| alter_columns(script, change))
     })
 }
 
@@ -101,7 +101,7 @@ fn alter_columns(script: &mut Script<'_>, change: &ColumnChange<'_>) -> Result<(
         script.lock(&locks, &[change.relation])?;
         return script.all(change.statements);
     }
-    let found = script.steady(|pg| read_surroundings(pg, change.relation))?;
+    let found = script.read_until_stable(|pg| read_surroundings(pg, change.relation))?;
     let dependents = found.map(|s| s.dependents).unwrap_or_default();
     if let Some(text) = lasting_dependents(&dependents) {
         let message =
@@ -112,7 +112,7 @@ fn alter_columns(script: &mut Script<'_>, change: &ColumnChange<'_>) -> Result<(
     script.lock(&all, &[change.relation])?;
     script.all(&drops(&dependents))?;
     script.all(change.statements)?;
-    restore(script, change.built_later, &dependents)
+    restore(script, change.is_built_later, &dependents)
 }
 
 /// Gives the candidate the published name, and its constraints the published ones.
@@ -157,7 +157,7 @@ fn take_over(
     }
     (swap.take_turn)();
     for _ in 0..TRIES {
-        let Some(found) = script.steady(|pg| read_surroundings(pg, &old.relation))? else {
+        let Some(found) = script.read_until_stable(|pg| read_surroundings(pg, &old.relation))? else {
             return rename(script, swap);
         };
         if take_place(script, swap, old, &found)? {
@@ -196,7 +196,7 @@ fn take_place(
     let name = old.relation.render(DIALECT);
     let (keys, belongings, ties) = match found.bare {
         true => (Vec::new(), Vec::new(), Vec::new()),
-        false => script.steady(|pg| {
+        false => script.read_until_stable(|pg| {
             Ok((
                 foreign_keys(pg, &old.relation)?,
                 read_attached_objects(pg, &old.relation, swap)?,
@@ -213,7 +213,7 @@ fn take_place(
     {
         let message = format!(
             "nothing was published: {} would be lost, since a view has none",
-            belonging.what
+            belonging.description
         );
         let mut e = EngineError::new(EngineErrorKind::Runtime, message);
         e.hint = Some("drop it, or keep the model a table".to_owned());
@@ -235,7 +235,7 @@ fn take_place(
     }
     // With all locks held, nothing changes from here on. Changes during the wait for the locks are
     // detected here.
-    if !are_still(script.pg, &old.relation, dependents)? {
+    if !are_unchanged(script.pg, &old.relation, dependents)? {
         return Ok(false);
     }
     let mut dropped: Vec<String> = keys.iter().map(|k| k.drop.clone()).collect();
@@ -258,7 +258,7 @@ fn take_place(
     }
     rename(script, swap)?;
     give(script, swap, old, &belongings)?;
-    restore(script, swap.built_later, dependents)?;
+    restore(script, swap.is_built_later, dependents)?;
     keys.iter().try_for_each(|k| add_key(script, swap, k))?;
     Ok(true)
 }
@@ -282,14 +282,14 @@ fn why_in_place(
             return Ok(Some(depends(&text, old)));
         }
     }
-    let kept = belongings.iter().find_map(|b| Some(would_lose(old, &b.what, b.cannot.as_deref()?)));
+    let kept = belongings.iter().find_map(|b| Some(would_lose(old, &b.description, b.obstacle.as_deref()?)));
     Ok(kept)
 }
 
 /// Whether a dependent may be dropped if rows cannot be replaced in place: a materialized view that
 /// this run builds later.
 fn makes_way(swap: &Publication<'_>, dependent: &Dependent) -> bool {
-    dependent.kind == RelationKind::MaterializedView && (swap.built_later)(&dependent.relation)
+    dependent.kind == RelationKind::MaterializedView && (swap.is_built_later)(&dependent.relation)
 }
 
 fn would_lose(old: &ExistingRelation, what: &str, why: &str) -> String {
@@ -313,7 +313,7 @@ fn give(
     let (later, now): (Vec<&AttachedObject>, Vec<&AttachedObject>) =
         fitting.partition(|b| swap.has_hooks && b.waits_for_hooks());
     script.pg.pending = later.into_iter().cloned().collect();
-    now.into_iter().try_for_each(|b| script.run(&b.statement).map_err(|e| unfit(&b.what, &e)))
+    now.into_iter().try_for_each(|b| script.run(&b.statement).map_err(|e| unfit(&b.description, &e)))
 }
 
 /// Gives a swapped-in relation the belongings that had to wait for the hooks. Those that the hooks
@@ -341,7 +341,7 @@ fn carry_one(script: &mut Script<'_>, belonging: &AttachedObject) -> Result<(), 
     match script.attempt([&belonging.statement])? {
         // The hooks created an object with this name, or another primary key.
         Some(e) if matches!(e.code.as_deref(), Some("42710" | "42P07" | "42P16")) => Ok(()),
-        Some(e) => Err(unfit(&belonging.what, &e)),
+        Some(e) => Err(unfit(&belonging.description, &e)),
         None => Ok(()),
     }
 }
@@ -380,7 +380,7 @@ fn restore_one(
     match script.attempt([definition])? {
         None => script.all(&dependent.restore),
         Some(e) if e.kind != EngineErrorKind::Sql => Err(e),
-        Some(_) if is_beside(dependent.relation.identifier()) => Ok(()),
+        Some(_) if is_helper_name(dependent.relation.identifier()) => Ok(()),
         Some(_) if built_later(&dependent.relation) => {
             let mut dropped =
                 script.pg.server.dropped.lock().unwrap_or_else(PoisonError::into_inner);
@@ -403,7 +403,7 @@ pub(super) fn add_key(
     key: &ForeignKey,
 ) -> Result<(), EngineError> {
     match script.attempt([&key.add])? {
-        Some(e) if !(swap.built_later)(&key.child) => {
+        Some(e) if !(swap.is_built_later)(&key.child) => {
             Err(unfit(&format!("the foreign key {} of {}", key.name, key.child.short()), &e))
         }
         _ => Ok(()),

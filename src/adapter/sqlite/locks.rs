@@ -89,7 +89,7 @@ impl BuildLock {
         error
     }
 
-    pub(super) fn give_back(&self) {
+    pub(super) fn release(&self) {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         held.nodes = held.nodes.saturating_sub(1);
         if held.nodes == 0 {

@@ -391,7 +391,7 @@ impl Warehouse for Sqlite {
     }
 
     fn unlock(&mut self, _: &Relation) {
-        self.files.lock.give_back();
+        self.files.lock.release();
     }
 
     fn checkpoint(&mut self) {

@@ -12,7 +12,7 @@ pub(super) fn run_export(invocation: Invocation<'_>, command: &ExportCommand) ->
     match command {
         ExportCommand::Airflow { selection, by, check } => {
             let selection = invocation.flags.selection(selection);
-            export_dag(invocation, &DagOptions { selection, by: (*by).into(), check: *check })
+            export_dag(invocation, &DagOptions { selection, granularity: (*by).into(), check: *check })
         }
         ExportCommand::Sheets { selection, dry_run } => {
             write_relations(invocation, SinkKind::Sheets, selection, *dry_run)

@@ -1,8 +1,8 @@
 //! The commands. Each turns flags into options, calls a use case, prints its report and returns an
 //! exit code.
 //!
-//! In: the parsed command line, a `Invocation`. Out: an `Exit`, or why there is none. Must not know:
-//! how a use case goes about it, how a report looks.
+//! In: the parsed command line, an `Invocation`. Out: an `Exit`, or why there is none. Must not
+//! know: how a use case goes about it, how a report looks.
 
 mod build;
 mod export;

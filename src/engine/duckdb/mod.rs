@@ -33,15 +33,15 @@ pub(crate) static SPEC: EngineSpec = EngineSpec {
     name: "duckdb",
     label: "DuckDB",
     dialect: DIALECT,
-    abilities: EngineCapabilities {
+    capabilities: EngineCapabilities {
         transactions: TransactionSupport::Full,
         scratch: ScratchTables::Temporary,
-        rows_in: SeedLoading::File,
+        seed_loading: SeedLoading::File,
         // DuckDB answers `not_null` from its statistics; fused tests were measured to be slower.
         fuses_row_tests: false,
         index_after_rename: true,
         unique_constraint_names: false,
-        shared: false,
+        is_shared: false,
         writers: WriteConcurrency::Many,
         brackets_queries: true,
         keeps_types_of_queries: true,

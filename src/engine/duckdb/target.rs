@@ -1,7 +1,7 @@
 //! The keys of a DuckDB output, as in dbt-duckdb.
 
 use super::untouched;
-use crate::config::{Below, Json, JsonMap, ShapeRules, Yaml, YamlMap, unknown_keys};
+use crate::config::{ValueRules, Json, JsonMap, ShapeRules, Yaml, YamlMap, unknown_keys};
 use crate::diag::{Code, Diagnostic};
 use crate::engine::target::{pairs_of, text_of};
 use crate::engine::{
@@ -62,16 +62,16 @@ const KEYS: &[&str] = &[
 ];
 
 const SHAPES: ShapeRules = &[
-    ("type", "T", Below::Nothing),
-    ("schema", "TD", Below::Nothing),
-    ("path", "T", Below::Nothing),
-    ("database", "T", Below::Nothing),
-    ("threads", "TN", Below::Nothing),
-    ("settings", "M0", Below::Nothing),
-    ("attach", "L0", Below::Nothing),
-    ("plugins", "L0", Below::Nothing),
-    ("secrets", "LM0", Below::Nothing),
-    ("extensions", "L0", Below::Nothing),
+    ("type", "T", ValueRules::Nothing),
+    ("schema", "TD", ValueRules::Nothing),
+    ("path", "T", ValueRules::Nothing),
+    ("database", "T", ValueRules::Nothing),
+    ("threads", "TN", ValueRules::Nothing),
+    ("settings", "M0", ValueRules::Nothing),
+    ("attach", "L0", ValueRules::Nothing),
+    ("plugins", "L0", ValueRules::Nothing),
+    ("secrets", "LM0", ValueRules::Nothing),
+    ("extensions", "L0", ValueRules::Nothing),
 ];
 
 /// The keys that dbt-duckdb always shows in `target`, even if they are not set.
@@ -90,12 +90,12 @@ pub(super) const TARGET: TargetSpec = TargetSpec { keys: KEYS, shapes: SHAPES, r
 const IN_MEMORY: &str = ":memory:";
 
 impl ConnectionOptions for DuckDbOptions {
-    fn files(&self) -> Vec<&str> {
+    fn database_files(&self) -> Vec<&str> {
         let attached = self.attach.iter().map(|a| a.path.as_str());
         std::iter::once(self.path.as_str()).chain(attached).collect()
     }
 
-    fn place(&self, _: &str) -> Option<String> {
+    fn schema_path(&self, _: &str) -> Option<String> {
         (!self.path.is_empty()).then(|| self.path.clone())
     }
 
@@ -103,14 +103,14 @@ impl ConnectionOptions for DuckDbOptions {
         format!("{:?}", DuckDbOptions { secrets: Vec::new(), ..self.clone() })
     }
 
-    fn members(&self) -> AdapterMembers<'_> {
+    fn adapter_members(&self) -> AdapterMembers<'_> {
         AdapterMembers {
             disable_transactions: self.disable_transactions,
             external_root: &self.external_root,
         }
     }
 
-    fn state(&self, system: &dyn System) -> Option<DatabaseState> {
+    fn database_state(&self, system: &dyn System) -> Option<DatabaseState> {
         untouched::read_state(system, self)
     }
 

@@ -29,15 +29,15 @@ pub(crate) static SPEC: EngineSpec = EngineSpec {
     name: "postgres",
     label: "Postgres",
     dialect: DIALECT,
-    abilities: EngineCapabilities {
+    capabilities: EngineCapabilities {
         transactions: TransactionSupport::Full,
         scratch: ScratchTables::Temporary,
-        rows_in: SeedLoading::Stream,
+        seed_loading: SeedLoading::Stream,
         // Measured: one scan for all row tests of a relation is about three times faster.
         fuses_row_tests: true,
         index_after_rename: false,
         unique_constraint_names: true,
-        shared: true,
+        is_shared: true,
         writers: WriteConcurrency::Many,
         brackets_queries: true,
         keeps_types_of_queries: true,

@@ -1,7 +1,7 @@
 //! The keys of a Postgres output: dbt-postgres's, and some more.
 
 use super::environment;
-use crate::config::{Below, Json, JsonMap, ShapeRules, Yaml, YamlMap};
+use crate::config::{ValueRules, Json, JsonMap, ShapeRules, Yaml, YamlMap};
 use crate::diag::{Code, Diagnostic};
 use crate::engine::target::text_of;
 use crate::engine::{ConnectionOptions, OutputContext, TargetParts, TargetSpec};
@@ -91,22 +91,22 @@ const KEYS: &[&str] = &[
 ];
 
 const SHAPES: ShapeRules = &[
-    ("type", "T", Below::Nothing),
-    ("host", "T", Below::Nothing),
-    ("user", "T", Below::Nothing),
-    ("password", "T", Below::Nothing),
-    ("pass", "T", Below::Nothing),
-    ("dbname", "T", Below::Nothing),
-    ("database", "T", Below::Nothing),
-    ("schema", "T", Below::Nothing),
+    ("type", "T", ValueRules::Nothing),
+    ("host", "T", ValueRules::Nothing),
+    ("user", "T", ValueRules::Nothing),
+    ("password", "T", ValueRules::Nothing),
+    ("pass", "T", ValueRules::Nothing),
+    ("dbname", "T", ValueRules::Nothing),
+    ("database", "T", ValueRules::Nothing),
+    ("schema", "T", ValueRules::Nothing),
     // Values from environment variables are texts.
-    ("port", "TN", Below::Nothing),
-    ("threads", "TN", Below::Nothing),
-    ("keepalives_idle", "TN", Below::Nothing),
-    ("connect_timeout", "TN", Below::Nothing),
-    ("retries", "TN", Below::Nothing),
-    ("search_path", "T0", Below::Nothing),
-    ("role", "T0", Below::Nothing),
+    ("port", "TN", ValueRules::Nothing),
+    ("threads", "TN", ValueRules::Nothing),
+    ("keepalives_idle", "TN", ValueRules::Nothing),
+    ("connect_timeout", "TN", ValueRules::Nothing),
+    ("retries", "TN", ValueRules::Nothing),
+    ("search_path", "T0", ValueRules::Nothing),
+    ("role", "T0", ValueRules::Nothing),
 ];
 
 /// The keys that are always in `target`, even if they are not set, with their default values as

@@ -30,10 +30,10 @@ pub(crate) static SPEC: EngineSpec = EngineSpec {
     name: "sqlite",
     label: "SQLite",
     dialect: DIALECT,
-    abilities: EngineCapabilities {
+    capabilities: EngineCapabilities {
         transactions: TransactionSupport::Full,
         scratch: ScratchTables::Temporary,
-        rows_in: SeedLoading::Stream,
+        seed_loading: SeedLoading::Stream,
         // One scan of the file instead of several.
         fuses_row_tests: true,
         // Names of indexes are unique within a file, and the published table uses them until the
@@ -41,7 +41,7 @@ pub(crate) static SPEC: EngineSpec = EngineSpec {
         index_after_rename: true,
         unique_constraint_names: false,
         // Other processes may write between two transactions.
-        shared: true,
+        is_shared: true,
         writers: WriteConcurrency::One,
         brackets_queries: false,
         keeps_types_of_queries: false,

@@ -69,7 +69,7 @@ fn header(out: &mut String, request: &DagFileRequest<'_>) {
         clean_comment(&request.manifest.project.name),
         clean_comment(request.command),
         clean_comment(&selected),
-        request.dag.by.as_str(),
+        request.dag.granularity.as_str(),
         hash_dag(request.manifest, request.dag, request.options),
     );
 }

@@ -1,8 +1,9 @@
 //! The DAG file: one static Python file that runs the project on Airflow 2.10, 2.11 and 3.
 //!
-//! In: a `Plan` of everything (made with `ExistingRelations::Unknown`), options. Out: `Dag`, the graph of
-//! tasks, which `file` prints and whose hash each task carries. `drift` says what differs between a
-//! file and the project. Must not know: how Airflow is installed, the values that a run has.
+//! In: a `Plan` of everything (made with `ExistingRelations::Unknown`), options. Out: `Dag`, the
+//! graph of tasks, which `file` prints and whose hash each task carries. `drift` says what differs
+//! between a file and the project. Must not know: how Airflow is installed, the values that a run
+//! has.
 
 mod drift;
 mod file;

@@ -97,7 +97,7 @@ pub(super) struct Client<'a> {
     pace: &'a RequestPace,
     sent: std::sync::atomic::AtomicUsize,
     system: &'a dyn System,
-    stopped: &'a (dyn Fn() -> bool + Sync),
+    is_stopped: &'a (dyn Fn() -> bool + Sync),
 }
 
 /// Records what the API's client does not pass on, and turns off its retries: we retry ourselves.
@@ -155,7 +155,7 @@ impl<'a> Client<'a> {
             pace: job.pace,
             sent: Default::default(),
             system: job.system,
-            stopped: job.stopped,
+            is_stopped: job.is_stopped,
         })
     }
 
@@ -285,7 +285,7 @@ impl<'a> Client<'a> {
         loop {
             match tokio::time::timeout(TICK.min(end - Instant::now()), &mut call).await {
                 Ok(answer) => return Ok(answer),
-                Err(_) if (self.stopped)() => return Err(interrupted()),
+                Err(_) if (self.is_stopped)() => return Err(interrupted()),
                 Err(_) if Instant::now() >= end => {
                     let seconds = self.settings.timeout.as_secs_f64();
                     return Err(SheetFailure::lost(format!("no answer within {seconds} s")).error);
@@ -350,7 +350,7 @@ impl<'a> Client<'a> {
     async fn sleep(&self, time: Duration) -> Result<(), SinkError> {
         let end = Instant::now() + time;
         loop {
-            if (self.stopped)() {
+            if (self.is_stopped)() {
                 return Err(interrupted());
             }
             let left = end.saturating_duration_since(Instant::now());

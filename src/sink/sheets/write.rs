@@ -82,11 +82,11 @@ fn new_id(book: &SpreadsheetState) -> i32 {
 
 impl Write<'_> {
     fn note_key(&self) -> String {
-        format!("strata:{}", self.job.export)
+        format!("strata:{}", self.job.export_name)
     }
 
     fn note(&self) -> Request {
-        let value = json!({ "run": self.job.run, "write": self.token }).to_string();
+        let value = json!({ "run": self.job.run_id, "write": self.token }).to_string();
         set_note(self.id, self.tab.as_ref(), &self.note_key(), &value)
     }
 
@@ -112,7 +112,7 @@ impl Write<'_> {
     /// The prefix of the titles of this export's hidden tabs. A run that was killed may leave one
     /// behind.
     fn staging_prefix(&self) -> String {
-        let name = self.job.export;
+        let name = self.job.export_name;
         let short = match name.chars().count() > LONGEST_NAME {
             true => {
                 let start: String = name.chars().take(LONGEST_NAME - 9).collect();
@@ -298,7 +298,7 @@ impl Write<'_> {
     /// Adds rows below the last one. With a key, rows that exist already are overwritten in place.
     async fn add(&self, key: &[String]) -> Result<WrittenRows, SinkError> {
         if let Some(tab) =
-            self.tab.as_ref().filter(|t| self.noted(t, "run").as_deref() == Some(self.job.run))
+            self.tab.as_ref().filter(|t| self.noted(t, "run").as_deref() == Some(self.job.run_id))
         {
             return Ok(self.written_before(tab));
         }
@@ -306,7 +306,7 @@ impl Write<'_> {
         let keys = self.keys(key, &sheet)?;
         let plan = RowPlan::new(&keys, &sheet, self.table.rows.len());
         let lines = SheetLines::new(self.table, self.choices, plan.order());
-        let size = self.size(sheet.used + plan.new.len(), sheet.width);
+        let size = self.size(sheet.used_rows + plan.added.len(), sheet.width);
         let copies = plan.runs().count() * sheet.segments.len();
         let small = lines.is_small(copies * RANGE);
         if copies > MOST_COPIES {
@@ -317,7 +317,7 @@ impl Write<'_> {
             return Err(e.help("use `mode: replace`, or sort the sheet by its key"));
         }
         self.check_cell_limit(size, if small { 0 } else { lines.cells() })?;
-        let (added, changed) = (count(plan.new.len(), "row"), count(plan.known.len(), "row"));
+        let (added, changed) = (count(plan.added.len(), "row"), count(plan.updated.len(), "row"));
         let what = if key.is_empty() {
             format!("add {added}")
         } else {
@@ -362,8 +362,8 @@ impl Write<'_> {
             let lines = &all[run.first_line..run.first_line + run.length];
             for s in &sheet.segments {
                 let part: Vec<Vec<SheetValue>> =
-                    lines.iter().map(|l| s.own.iter().map(|c| l[*c].clone()).collect()).collect();
-                let place = self.area((run.first_tab_row, run.first_tab_row + run.length), (s.at, s.at + s.own.len()));
+                    lines.iter().map(|l| s.table_columns.iter().map(|c| l[*c].clone()).collect()).collect();
+                let place = self.area((run.first_tab_row, run.first_tab_row + run.length), (s.first_tab_column, s.first_tab_column + s.table_columns.len()));
                 cells.push(fill_area(place, &part));
             }
         }
@@ -379,10 +379,10 @@ impl Write<'_> {
             let rows = (run.first_line, run.first_line + run.length);
             let mut from = 0;
             for s in &sheet.segments {
-                let width = s.own.len();
+                let width = s.table_columns.len();
                 let source = Area { tab: staging, rows, columns: (from, from + width) };
                 from += width;
-                let place = self.area((run.first_tab_row, run.first_tab_row + run.length), (s.at, s.at + width));
+                let place = self.area((run.first_tab_row, run.first_tab_row + run.length), (s.first_tab_column, s.first_tab_column + width));
                 cells.push(copy_area(source, place));
             }
         }
@@ -394,7 +394,7 @@ impl Write<'_> {
     /// Surrounds the requests that fill the cells with all others: the header of a new tab, the
     /// formats of new rows, the note.
     fn add_by(&self, sheet: &Sheet, plan: &RowPlan, cells: Vec<Request>) -> Vec<Request> {
-        let mut requests = self.prepare(self.size(sheet.used + plan.new.len(), sheet.width));
+        let mut requests = self.prepare(self.size(sheet.used_rows + plan.added.len(), sheet.width));
         if sheet.header.is_empty() {
             requests.push(freeze_header(self.id));
             let header: Vec<SheetValue> =
@@ -404,7 +404,7 @@ impl Write<'_> {
         }
         requests.extend(cells);
         let columns: Vec<(usize, usize)> = sheet.columns.iter().copied().enumerate().collect();
-        requests.extend(self.formats(&columns, (sheet.used, sheet.used + plan.new.len())));
+        requests.extend(self.formats(&columns, (sheet.used_rows, sheet.used_rows + plan.added.len())));
         requests.push(self.note());
         requests
     }
@@ -439,7 +439,7 @@ impl Write<'_> {
         }
         Ok(Sheet {
             width: tab.columns,
-            used,
+            used_rows: used,
             segments: group_columns(&at),
             columns: at,
             header,
@@ -495,7 +495,7 @@ impl Write<'_> {
             keys.push(parts);
         }
         let mut known = HashMap::new();
-        for row in 1..sheet.used {
+        for row in 1..sheet.used_rows {
             let parts: Vec<String> = own
                 .iter()
                 .map(|c| {
@@ -508,7 +508,7 @@ impl Write<'_> {
                 .collect();
             known.entry(parts).or_insert(row);
         }
-        Ok(Some(RowKeys { own: keys, known }))
+        Ok(Some(RowKeys { table_keys: keys, sheet_rows: known }))
     }
 }
 
