@@ -125,7 +125,7 @@ impl Decimal {
 
     /// The number of digits before and after the point without trailing zeros, as agate counts
     /// them.
-    pub(crate) fn places(&self) -> Option<(i64, i64)> {
+    pub(crate) fn digit_counts(&self) -> Option<(i64, i64)> {
         let Decimal::Finite(d) = self.rounded() else { return None };
         let (digits, exponent) = d.normalized().into_bigint_and_exponent();
         Some((digits_of(&digits) as i64 - exponent, exponent))
@@ -241,7 +241,7 @@ impl Decimal {
 
     /// `//` and `%`: the quotient is truncated towards zero, and the remainder has the sign of the
     /// dividend.
-    pub(crate) fn divided_whole(
+    pub(crate) fn divide_with_remainder(
         &self,
         other: &Decimal,
     ) -> Result<(Decimal, Decimal), DecimalError> {
@@ -504,13 +504,13 @@ mod tests {
             ok(d("12345678901234567890123456789").plus(&d("1"))),
             "1.234567890123456789012345679E+28"
         );
-        let (q, r) = d("-7.5").divided_whole(&d("2")).unwrap();
+        let (q, r) = d("-7.5").divide_with_remainder(&d("2")).unwrap();
         assert_eq!((q.to_string(), r.to_string()), ("-3".into(), "-1.5".into()));
         assert!(d("1").divided_by(&d("0")).is_err());
         assert_eq!(ok(d("2.675").quantized(2, RoundingMode::HalfEven)), "2.68");
         assert_eq!(d("1.5").compare(&Decimal::from_float(1.5)), Some(Ordering::Equal));
         assert_eq!(d("0.1").compare(&Decimal::from_float(0.1)), Some(Ordering::Less));
-        assert_eq!(d("100.50").places(), Some((3, 1)));
-        assert_eq!(d("1e5").places(), Some((6, -5)));
+        assert_eq!(d("100.50").digit_counts(), Some((3, 1)));
+        assert_eq!(d("1e5").digit_counts(), Some((6, -5)));
     }
 }

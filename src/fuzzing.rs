@@ -9,7 +9,7 @@ use crate::config::{
     check_project, check_properties, parse_packages, parse_profile, parse_project, parse_selectors,
     parse_yaml,
 };
-use crate::jinja::{BlockKind, Native};
+use crate::jinja::{BlockKind, NativeForm};
 use crate::jinja::{
     calls_of, find_blocks, native_shape, parse_macro_file, rewrite_expression, variable_calls,
 };
@@ -19,9 +19,9 @@ use crate::source::FileId;
 use crate::sql::{find_volatile, normalize_sql};
 
 /// An entry point with its name, which is also that of its target and its folder of inputs.
-pub type Door = (&'static str, fn(&[u8]));
+pub type FuzzTarget = (&'static str, fn(&[u8]));
 
-pub const DOORS: [Door; 7] = [
+pub const FUZZ_TARGETS: [FuzzTarget; 7] = [
     ("prepass", prepass),
     ("blocks", blocks),
     ("yaml", yaml),
@@ -41,7 +41,7 @@ pub fn prepass(bytes: &[u8]) {
     calls_of(&text);
     variable_calls(&text);
     rewrite_expression(&text);
-    if let Native::Expression(expression) = native_shape(&text) {
+    if let NativeForm::Expression(expression) = native_shape(&text) {
         rewrite_expression(expression);
     }
 }
@@ -114,13 +114,13 @@ mod tests {
     #[test]
     #[expect(clippy::disallowed_methods, reason = "reads the inputs")]
     fn inputs_that_were_found_come_back() {
-        for (name, door) in DOORS {
+        for (name, run_target) in FUZZ_TARGETS {
             let folder = format!("{}/tests/fuzz/{name}", env!("CARGO_MANIFEST_DIR"));
             let files: Vec<_> =
                 std::fs::read_dir(&folder).unwrap_or_else(|e| panic!("{folder}: {e}")).collect();
             assert!(!files.is_empty(), "{folder} is empty");
             for file in files {
-                door(&std::fs::read(file.unwrap().path()).unwrap());
+                run_target(&std::fs::read(file.unwrap().path()).unwrap());
             }
         }
     }
@@ -217,8 +217,8 @@ mod tests {
     proptest! {
         #[test]
         fn every_text_comes_back(text in pieces()) {
-            for (_, door) in DOORS {
-                door(text.as_bytes());
+            for (_, run_target) in FUZZ_TARGETS {
+                run_target(text.as_bytes());
             }
         }
     }

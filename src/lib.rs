@@ -2,15 +2,15 @@
 //!
 //! | stage | from | to |
 //! |---|---|---|
-//! | `load` | files through `System` | `Sources` |
-//! | `parse` | `Sources` | `Checked<ParsedProject>` |
+//! | `load` | files through `System` | `LoadedProject` |
+//! | `parse` | `LoadedProject` | `Checked<ParsedProject>` |
 //! | `resolve` | `ParsedProject` | `Checked<Manifest>` |
 //! | `select` | `Manifest`, selector text | `Checked<NodeSet>` |
-//! | `inspect` | schemas of the selection | `Existing` |
+//! | `inspect` | schemas of the selection | `ExistingRelations` |
 //! | `changes` | `Manifest`, fingerprints of publications | verdicts with reasons |
-//! | `plan` | `NodeSet`, `Existing` | `Plan` |
+//! | `plan` | `NodeSet`, `ExistingRelations` | `Plan` |
 //! | `analyze` | `Manifest` | `KeyGraph` |
-//! | `compile` | node, `Bindings`, `Existing` | `Compiled` |
+//! | `compile` | node, `Bindings`, `ExistingRelations` | `Compiled` |
 //! | `run` | `Plan`, `Warehouse` | events, `RunResult`s |
 //! | `sink` | a published relation | a sheet, a file |
 //! | `report`, `state` | events, results | console, artifacts |

@@ -9,7 +9,7 @@ mod postgres;
 mod sqlite;
 
 use crate::engine::{
-    Content, Dialect, EngineError, EngineErrorKind, EngineSpec, Patience, Relation, Target,
+    Content, Dialect, EngineError, EngineErrorKind, EngineSpec, Relation, Target, WaitTimeouts,
     Warehouse, names_of_engines,
 };
 
@@ -19,8 +19,8 @@ type Opened = Result<Box<dyn Warehouse>, EngineError>;
 /// The driver of an engine.
 struct Driver {
     engine: &'static EngineSpec,
-    connect: fn(&Target, Patience) -> Opened,
-    diagnose: fn(&Target, Patience) -> Vec<CheckStep>,
+    connect: fn(&Target, WaitTimeouts) -> Opened,
+    diagnose: fn(&Target, WaitTimeouts) -> Vec<CheckStep>,
 }
 
 /// All drivers. `engine::ENGINES` is the only other list of them.
@@ -38,7 +38,7 @@ fn driver_of(target: &Target) -> Result<&'static Driver, EngineError> {
 /// Connects to a target.
 pub(crate) fn connect(
     target: &Target,
-    patience: Patience,
+    patience: WaitTimeouts,
 ) -> Result<Box<dyn Warehouse>, EngineError> {
     (driver_of(target)?.connect)(target, patience)
 }
@@ -52,7 +52,7 @@ pub(crate) fn open_scratch_database() -> Result<Box<dyn Warehouse>, EngineError>
 pub(crate) type CheckStep = (&'static str, Result<String, EngineError>);
 
 /// Checks a target step by step, up to the first step that fails.
-pub(crate) fn diagnose_target(target: &Target, patience: Patience) -> Vec<CheckStep> {
+pub(crate) fn diagnose_target(target: &Target, patience: WaitTimeouts) -> Vec<CheckStep> {
     match driver_of(target) {
         Ok(driver) => (driver.diagnose)(target, patience),
         Err(e) => vec![("database", Err(e))],
@@ -60,7 +60,7 @@ pub(crate) fn diagnose_target(target: &Target, patience: Patience) -> Vec<CheckS
 }
 
 /// The check of an embedded engine, which is a single step.
-fn diagnose_embedded(target: &Target, patience: Patience) -> Vec<CheckStep> {
+fn diagnose_embedded(target: &Target, patience: WaitTimeouts) -> Vec<CheckStep> {
     let probe = "create schema strata_debug_check";
     vec![("database", connect(target, patience).and_then(|mut w| can_build(w.as_mut(), probe)))]
 }
@@ -73,7 +73,7 @@ fn can_build(warehouse: &mut dyn Warehouse, probe: &str) -> Result<String, Engin
     let made = warehouse.execute(&probe.into());
     warehouse.rollback()?;
     made?;
-    let schemas = warehouse.schemas()?.len();
+    let schemas = warehouse.list_schemas()?.len();
     let noun = if schemas == 1 { "schema" } else { "schemas" };
     Ok(format!("connected, version {version}, {schemas} {noun}, relations can be made"))
 }

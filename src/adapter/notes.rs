@@ -1,6 +1,6 @@
 //! SQL for the table of recorded publications, for all engines that support such tables.
 
-use crate::engine::{Dialect, Note, Relation};
+use crate::engine::{Dialect, Relation, StateRow};
 
 pub(super) fn create_table_sql(table: &Relation, dialect: Dialect) -> String {
     let (database, schema) =
@@ -25,7 +25,11 @@ pub(super) fn note_pairs(rows: Vec<Vec<String>>) -> Vec<(String, String)> {
         .collect()
 }
 
-pub(super) fn write_notes_sql(table: &Relation, notes: &[Note<'_>], dialect: Dialect) -> String {
+pub(super) fn write_notes_sql(
+    table: &Relation,
+    notes: &[StateRow<'_>],
+    dialect: Dialect,
+) -> String {
     let name = table.render(dialect);
     let nodes: Vec<String> = notes.iter().map(|note| Dialect::literal(note.node)).collect();
     let values: Vec<String> = notes.iter().map(write_row).collect();
@@ -37,7 +41,7 @@ pub(super) fn write_notes_sql(table: &Relation, notes: &[Note<'_>], dialect: Dia
     )
 }
 
-fn write_row(note: &Note<'_>) -> String {
+fn write_row(note: &StateRow<'_>) -> String {
     let (node, print) = (Dialect::literal(note.node), Dialect::literal(note.fingerprint));
     format!("({node}, {print}, current_timestamp)")
 }

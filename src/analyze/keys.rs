@@ -29,7 +29,7 @@ pub(crate) struct TableKey {
 
 /// The keys of one table.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct KeyTable {
+pub(crate) struct TableKeys {
     /// The declared primary key, or else the first unique key whose columns are never null.
     pub(crate) primary: Option<TableKey>,
     /// All other keys.
@@ -37,7 +37,7 @@ pub(crate) struct KeyTable {
     pub(crate) not_null: BTreeSet<String>,
 }
 
-impl KeyTable {
+impl TableKeys {
     /// Whether no two rows have equal values in these columns.
     fn is_unique(&self, columns: &[String]) -> bool {
         let mut keys = self.primary.iter().chain(&self.unique);
@@ -47,7 +47,7 @@ impl KeyTable {
 
 /// Columns of a child table that identify a row of a parent table.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Reference {
+pub(crate) struct KeyReference {
     pub(crate) child: NodeId,
     pub(crate) columns: Vec<String>,
     pub(crate) parent: NodeId,
@@ -62,13 +62,13 @@ pub(crate) struct Reference {
 /// The keys of all tables and the references between them, in the order of nodes.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct KeyGraph {
-    pub(crate) tables: BTreeMap<NodeId, KeyTable>,
-    pub(crate) references: Vec<Reference>,
+    pub(crate) tables: BTreeMap<NodeId, TableKeys>,
+    pub(crate) references: Vec<KeyReference>,
 }
 
 /// The facts about one table, from which its keys are chosen.
 #[derive(Default)]
-struct Facts {
+struct DeclaredKeys {
     declared: Option<Vec<String>>,
     unique: Vec<TableKey>,
     not_null: BTreeSet<String>,
@@ -78,9 +78,9 @@ struct Facts {
 /// columns, and the primary keys, foreign keys, `unique` and `not_null` constraints of columns and
 /// models. A test with `where` says nothing about the other rows, so it yields no key, and only an
 /// optional reference.
-pub(crate) fn key_graph(manifest: &Manifest) -> KeyGraph {
-    let mut facts: BTreeMap<NodeId, Facts> = BTreeMap::new();
-    let mut references: Vec<Reference> = Vec::new();
+pub(crate) fn build_key_graph(manifest: &Manifest) -> KeyGraph {
+    let mut facts: BTreeMap<NodeId, DeclaredKeys> = BTreeMap::new();
+    let mut references: Vec<KeyReference> = Vec::new();
     for node in &manifest.nodes {
         if has_rows(node) {
             let facts = facts.entry(node.id).or_default();
@@ -90,7 +90,7 @@ pub(crate) fn key_graph(manifest: &Manifest) -> KeyGraph {
     for node in &manifest.nodes {
         test(manifest, node, &mut facts, &mut references);
     }
-    let tables: BTreeMap<NodeId, KeyTable> =
+    let tables: BTreeMap<NodeId, TableKeys> =
         facts.into_iter().map(|(id, f)| (id, weigh(f))).collect();
     // A constraint and a test for the same reference are merged, and the constraint is its origin.
     references.sort_by(|a, b| {
@@ -122,8 +122,8 @@ fn has_rows(node: &Node) -> bool {
     )
 }
 
-fn weigh(facts: Facts) -> KeyTable {
-    let Facts { declared, mut unique, mut not_null } = facts;
+fn weigh(facts: DeclaredKeys) -> TableKeys {
+    let DeclaredKeys { declared, mut unique, mut not_null } = facts;
     unique.sort_by_key(|k| (k.origin, k.columns.len()));
     let mut seen = BTreeSet::new();
     unique.retain(|k| {
@@ -139,14 +139,14 @@ fn weigh(facts: Facts) -> KeyTable {
         unique.retain(|k| k.columns != primary.columns);
         not_null.extend(primary.columns.iter().cloned());
     }
-    KeyTable { primary, unique, not_null }
+    TableKeys { primary, unique, not_null }
 }
 
 fn constraints(
     manifest: &Manifest,
     node: &Node,
-    facts: &mut Facts,
-    references: &mut Vec<Reference>,
+    facts: &mut DeclaredKeys,
+    references: &mut Vec<KeyReference>,
 ) {
     let of_columns = node
         .columns
@@ -168,7 +168,7 @@ fn constraints(
             Some("primary_key") => facts.declared = Some(columns),
             Some("foreign_key") => {
                 if let Some((parent, parent_columns)) = target(manifest, node, c) {
-                    references.push(Reference {
+                    references.push(KeyReference {
                         child: node.id,
                         columns,
                         parent,
@@ -242,8 +242,8 @@ fn unquoted(text: &str) -> &str {
 fn test(
     manifest: &Manifest,
     node: &Node,
-    facts: &mut BTreeMap<NodeId, Facts>,
-    references: &mut Vec<Reference>,
+    facts: &mut BTreeMap<NodeId, DeclaredKeys>,
+    references: &mut Vec<KeyReference>,
 ) {
     let Some(test) = node.generic_test() else { return };
     let Some(attached) = test.attached else { return };
@@ -283,7 +283,7 @@ fn test(
             else {
                 return;
             };
-            references.push(Reference {
+            references.push(KeyReference {
                 child: attached,
                 columns: vec![column],
                 parent,
@@ -316,11 +316,11 @@ mod tests {
         ];
         let (manifest, out) = project(&files);
         assert!(out.iter().all(|d| !d.is_error()), "{out:?}");
-        let graph = key_graph(&manifest);
+        let graph = build_key_graph(&manifest);
         (manifest, graph)
     }
 
-    fn table<'a>(m: &Manifest, g: &'a KeyGraph, name: &str) -> &'a KeyTable {
+    fn table<'a>(m: &Manifest, g: &'a KeyGraph, name: &str) -> &'a TableKeys {
         &g.tables[&m.get(&format!("model.shop.{name}")).unwrap().id]
     }
 

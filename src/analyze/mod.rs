@@ -5,4 +5,4 @@
 
 mod keys;
 
-pub(crate) use keys::{KeyGraph, KeyOrigin, TableKey, key_graph};
+pub(crate) use keys::{KeyGraph, KeyOrigin, TableKey, build_key_graph};

@@ -17,4 +17,4 @@ mod store;
 pub(crate) use entries::Cache;
 pub(crate) use key::KeyWriter;
 pub(crate) use reads::{Answers, Question, Read};
-pub(crate) use store::{Stored, read_stored, write_stored};
+pub(crate) use store::{CacheFile, read_cache_file, write_cache_file};

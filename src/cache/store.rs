@@ -6,7 +6,7 @@ use camino::Utf8Path;
 use std::io::Read;
 
 /// A value that one command stores in a file for the next.
-pub(crate) trait Stored: Sized {
+pub(crate) trait CacheFile: Sized {
     /// The file's name.
     const FILE: &'static str;
 
@@ -20,13 +20,16 @@ pub(crate) trait Stored: Sized {
 const BUILD: &[u8] = crate::BUILD.as_bytes();
 
 /// The value stored by an earlier command; `None` if there is none, or if it cannot be read.
-pub(crate) fn read_stored<T: Stored>(system: &dyn System, target_path: &Utf8Path) -> Option<T> {
+pub(crate) fn read_cache_file<T: CacheFile>(
+    system: &dyn System,
+    target_path: &Utf8Path,
+) -> Option<T> {
     let mut bytes = Vec::new();
     system.open(&target_path.join(T::FILE)).ok()?.read_to_end(&mut bytes).ok()?;
     T::from_bytes(bytes.strip_prefix(BUILD)?)
 }
 
-pub(crate) fn write_stored<T: Stored>(
+pub(crate) fn write_cache_file<T: CacheFile>(
     system: &dyn System,
     target_path: &Utf8Path,
     value: &mut T,
@@ -46,7 +49,7 @@ mod tests {
     #[derive(Debug, PartialEq)]
     struct Number(u8);
 
-    impl Stored for Number {
+    impl CacheFile for Number {
         const FILE: &'static str = "number.bin";
 
         fn to_bytes(&mut self) -> Vec<u8> {
@@ -63,15 +66,15 @@ mod tests {
     fn what_is_written_is_read_by_the_same_build() {
         let system = MemorySystem::with_files([]);
         let folder = Utf8Path::new("/p/target");
-        assert_eq!(read_stored::<Number>(&system, folder), None);
-        write_stored(&system, folder, &mut Number(7)).unwrap();
-        assert_eq!(read_stored(&system, folder), Some(Number(7)));
+        assert_eq!(read_cache_file::<Number>(&system, folder), None);
+        write_cache_file(&system, folder, &mut Number(7)).unwrap();
+        assert_eq!(read_cache_file(&system, folder), Some(Number(7)));
         let path = folder.join(Number::FILE);
         for other in ["", "another build", &format!("{}too long", crate::BUILD)] {
             system.write_atomic(&path, other.as_bytes()).unwrap();
-            assert_eq!(read_stored::<Number>(&system, folder), None, "{other}");
+            assert_eq!(read_cache_file::<Number>(&system, folder), None, "{other}");
         }
         system.write_atomic(&path, &[BUILD, &[8]].concat()).unwrap();
-        assert_eq!(read_stored(&system, folder), Some(Number(8)), "behind the build");
+        assert_eq!(read_cache_file(&system, folder), Some(Number(8)), "behind the build");
     }
 }

@@ -1,6 +1,6 @@
 //! The cache of compiled texts and definitions.
 
-use crate::cache::{Cache, Stored};
+use crate::cache::{Cache, CacheFile};
 use crate::context::{RenderQuestion, RenderRead};
 use crate::hash::{FastMap, Fingerprint};
 use crate::manifest::{Node, UniqueId};
@@ -11,7 +11,7 @@ use std::sync::Arc;
 /// The fingerprint of a compiled text, and how far it can be relied on.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct CompiledText {
-    pub(super) print: Option<Fingerprint>,
+    pub(super) fingerprint: Option<Fingerprint>,
     pub(super) volatile: Option<String>,
     pub(super) introspective: bool,
 }
@@ -22,16 +22,16 @@ pub(crate) struct CompileCache {
     pub(super) texts: Cache<String, RenderQuestion, CompiledText>,
     pub(super) compiled: usize,
     /// The latest definitions of nodes. They are kept within a process, but not stored.
-    pub(super) known: FastMap<UniqueId, KnownDefinition>,
+    pub(super) definitions: FastMap<UniqueId, CachedDefinition>,
 }
 
 /// The parts of a definition. They are valid as long as the node, all macros and the compiled text
 /// are the same.
 #[derive(Clone, Debug)]
-pub(super) struct KnownDefinition {
+pub(super) struct CachedDefinition {
     pub(super) node: Arc<Node>,
-    pub(super) macros: Fingerprint,
-    pub(super) print: Option<Fingerprint>,
+    pub(super) macros_and_vars: Fingerprint,
+    pub(super) fingerprint: Option<Fingerprint>,
     pub(super) parts: Arc<BTreeMap<String, String>>,
 }
 
@@ -52,7 +52,7 @@ impl CompileCache {
     }
 }
 
-impl Stored for CompileCache {
+impl CacheFile for CompileCache {
     const FILE: &'static str = "strata_prints.bin";
 
     fn to_bytes(&mut self) -> Vec<u8> {
@@ -81,7 +81,7 @@ mod tests {
 
     fn text(print: &str) -> CompiledText {
         let volatile = Some("now".to_owned());
-        CompiledText { print: Some(Fingerprint::of(print)), volatile, introspective: true }
+        CompiledText { fingerprint: Some(Fingerprint::of(print)), volatile, introspective: true }
     }
 
     /// A cache with two texts that read environment variables.
@@ -105,7 +105,7 @@ mod tests {
         assert!(!cache.is_changed(), "it is stored");
         let again = CompileCache::from_bytes(&bytes).unwrap();
         assert!(!again.is_changed());
-        assert_eq!((again.compiled(), again.known.len()), (0, 0));
+        assert_eq!((again.compiled(), again.definitions.len()), (0, 0));
         let same = again.texts.answers(|_| Some(Some(Fingerprint::of("1"))));
         let found = again.texts.find("model.shop.a", Fingerprint::of(KEY), &same);
         assert_eq!(found, Some(&text("model.shop.a")));

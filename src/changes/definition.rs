@@ -5,7 +5,7 @@
 //! their forms, and the result is cached under a fingerprint of its inputs. Comments and white
 //! space do not count in SQL.
 
-use super::cache::{CompileCache, CompiledText, KnownDefinition};
+use super::cache::{CachedDefinition, CompileCache, CompiledText};
 use super::parts::PartWriter;
 use super::reasons::reached;
 use crate::cache::{Answers, KeyWriter};
@@ -29,7 +29,7 @@ pub(crate) struct NodeDefinition {
     /// Whether the template queries the database when it is compiled.
     pub(crate) introspective: bool,
     /// The error, if the node cannot be compiled or a seed's file cannot be read.
-    pub(crate) broken: Option<Box<Diagnostic>>,
+    pub(crate) error: Option<Box<Diagnostic>>,
 }
 
 /// Defines nodes, from the cache or by compiling them.
@@ -61,7 +61,7 @@ enum Text {
 #[derive(Default)]
 struct KnownText {
     text: CompiledText,
-    broken: Option<Box<Diagnostic>>,
+    error: Option<Box<Diagnostic>>,
 }
 
 /// Looks for a node's SQL without compiling the node.
@@ -71,11 +71,11 @@ fn ask_text(compiler: &Compiler, id: NodeId, cache: &CompileCache, answers: &Ans
         return Text::None;
     }
     if let Some(text) = steady_text(compiler, node) {
-        return Text::Known(KnownText { text, broken: None });
+        return Text::Known(KnownText { text, error: None });
     }
     let key = fingerprint_sources(compiler, node);
     match cache.texts.find(&*node.unique_id, key, answers) {
-        Some(text) => Text::Known(KnownText { text: text.clone(), broken: None }),
+        Some(text) => Text::Known(KnownText { text: text.clone(), error: None }),
         None => Text::Unknown(key),
     }
 }
@@ -100,7 +100,7 @@ fn take_compiled(
         let never = (!found.is_whole()).then(RenderRead::never);
         let reads = found.reads.iter().cloned().chain(never);
         cache.texts.insert(unique_id, *key, reads, made.clone());
-        *text = Text::Known(KnownText { text: made, broken: found.broken.clone() });
+        *text = Text::Known(KnownText { text: made, error: found.error.clone() });
     }
 }
 
@@ -115,25 +115,29 @@ fn define_all(
     let writer = PartWriter::new(compiler);
     // What the parts besides SQL are made of, the node apart: the environment is that of the
     // process.
-    let macros = [compiler.renderer.registry().fingerprint(), compiler.context.vars.fingerprint()]
-        .map(Fingerprint::hex);
-    let macros = Fingerprint::of_parts(macros);
-    let known = &cache.known;
+    let macros_and_vars =
+        [compiler.renderer.registry().fingerprint(), compiler.context.vars.fingerprint()]
+            .map(Fingerprint::hex);
+    let macros_and_vars = Fingerprint::of_parts(macros_and_vars);
+    let known = &cache.definitions;
     let defined: Vec<(NodeId, (NodeDefinition, Option<Fingerprint>))> = texts
         .par_iter()
         .map(|(id, text)| {
             let node = &manifest.nodes[id.index()];
             let before = known.get(&node.unique_id);
-            let before = before.filter(|k| Arc::ptr_eq(&k.node, node) && k.macros == macros);
+            let before = before
+                .filter(|k| Arc::ptr_eq(&k.node, node) && k.macros_and_vars == macros_and_vars);
             (*id, define_node(&writer, node, text, before))
         })
         .collect();
     let mut out = FastMap::with_capacity_and_hasher(defined.len(), Default::default());
-    cache.known.reserve(defined.len().saturating_sub(cache.known.len()));
-    for (id, (definition, print)) in defined {
+    cache.definitions.reserve(defined.len().saturating_sub(cache.definitions.len()));
+    for (id, (definition, fingerprint)) in defined {
         let node = manifest.nodes[id.index()].clone();
         let (unique_id, parts) = (node.unique_id.clone(), definition.parts.clone());
-        cache.known.insert(unique_id, KnownDefinition { node, macros, print, parts });
+        cache
+            .definitions
+            .insert(unique_id, CachedDefinition { node, macros_and_vars, fingerprint, parts });
         out.insert(id, definition);
     }
     out
@@ -144,33 +148,33 @@ fn define_node(
     writer: &PartWriter<'_>,
     node: &Node,
     text: &Text,
-    before: Option<&KnownDefinition>,
+    before: Option<&CachedDefinition>,
 ) -> (NodeDefinition, Option<Fingerprint>) {
     let known = match text {
         Text::Known(known) => Some(known),
         Text::None | Text::Unknown(_) => None,
     };
-    let print = known.map(|k| k.text.print.unwrap_or_else(|| Fingerprint::of("")));
+    let fingerprint = known.map(|k| k.text.fingerprint.unwrap_or_else(|| Fingerprint::of("")));
     let mut definition = NodeDefinition {
         parts: Arc::default(),
         volatile: known.and_then(|k| k.text.volatile.clone()),
         introspective: known.is_some_and(|k| k.text.introspective),
-        broken: known.and_then(|k| k.broken.clone()),
+        error: known.and_then(|k| k.error.clone()),
     };
     // A seed's file is read each time: nothing else shows that it changed.
-    match before.filter(|k| k.print == print && !is_seed(node)) {
+    match before.filter(|k| k.fingerprint == fingerprint && !is_seed(node)) {
         Some(before) => definition.parts = before.parts.clone(),
         None => {
             let mut parts = BTreeMap::new();
-            if let Some(print) = print {
-                parts.insert("SQL".to_owned(), print.short());
+            if let Some(fingerprint) = fingerprint {
+                parts.insert("SQL".to_owned(), fingerprint.short());
             }
             let wrong = writer.write(node, &mut parts);
-            definition.broken = definition.broken.or(wrong);
+            definition.error = definition.error.or(wrong);
             definition.parts = Arc::new(parts);
         }
     }
-    (definition, print)
+    (definition, fingerprint)
 }
 
 pub(super) fn is_seed(node: &Node) -> bool {
@@ -191,19 +195,19 @@ fn has_text(node: &Node) -> bool {
 fn steady_text(compiler: &Compiler, node: &Node) -> Option<CompiledText> {
     let own = node.text.as_ref()?.steady.as_ref()?;
     let mut volatile = own.volatile.clone();
-    let mut parts = vec![own.print.hex(), relation_text(compiler, node).unwrap_or_default()];
+    let mut parts = vec![own.fingerprint.hex(), relation_text(compiler, node).unwrap_or_default()];
     for id in reached(&compiler.manifest, node) {
         let parent = compiler.manifest.node(id);
         parts.push(parent.unique_id.to_string());
         parts.push(relation_text(compiler, parent).unwrap_or_default());
         if parent.is_ephemeral() {
             let inside = parent.text.as_ref()?.steady.as_ref()?;
-            parts.push(inside.print.hex());
+            parts.push(inside.fingerprint.hex());
             volatile = volatile.or_else(|| inside.volatile.clone());
         }
     }
-    let print = Some(Fingerprint::of_parts(parts));
-    Some(CompiledText { print, volatile, introspective: false })
+    let fingerprint = Some(Fingerprint::of_parts(parts));
+    Some(CompiledText { fingerprint, volatile, introspective: false })
 }
 
 /// The cache key of a compiled text: texts and config of the node and of the ephemeral models that
@@ -237,7 +241,7 @@ fn relation_text(compiler: &Compiler, node: &Node) -> Option<String> {
 
 /// The fingerprint of all forms of a node together.
 fn fingerprint_forms(compiler: &Compiler, node: &Node, compiled: &CompiledNode) -> CompiledText {
-    if compiled.broken.is_some() {
+    if compiled.error.is_some() {
         return CompiledText::default();
     }
     let functions = compiler.manifest.project.target.engine.volatile_functions;
@@ -259,7 +263,7 @@ fn fingerprint_forms(compiler: &Compiler, node: &Node, compiled: &CompiledNode) 
     }
     let asked = compiled.reads.iter();
     out.volatile = out.volatile.or_else(|| asked.clone().find_map(|r| changing(&r.question)));
-    out.print = Some(Fingerprint::of_parts(texts));
+    out.fingerprint = Some(Fingerprint::of_parts(texts));
     out
 }
 

@@ -5,7 +5,7 @@ use super::super::testing::{File, assert_changes, compiler, define, id_of, parts
 use super::define_nodes;
 use crate::compile::Compiler;
 use crate::hash::Fingerprint;
-use crate::manifest::Steady;
+use crate::manifest::StaticSql;
 use crate::resolve::testing::project;
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ const EPHEMERAL: &str = "{{ config(materialized='ephemeral') }}";
 const ALIASED: &str = "{{ config(alias='x') }} select 1 as id";
 
 /// The text of a model as it is known without compiling it.
-fn steady(sql: &str) -> Option<Steady> {
+fn steady(sql: &str) -> Option<StaticSql> {
     let (manifest, _) = project(&[
         ("models/a.sql", "select 1 as id"),
         ("models/b.sql", "select 1 as id"),
@@ -62,7 +62,7 @@ fn a_text_is_rendered_once_unless_running_may_make_it_another() {
 #[test]
 fn what_a_text_refers_to_counts_by_place() {
     let sets = "{% set x = ref('a') %}{% set y = ref('b') %}";
-    let print = |sql: &str| steady(sql).unwrap().print;
+    let print = |sql: &str| steady(sql).unwrap().fingerprint;
     let text = print(&format!("{sets}select * from {{{{ x }}}}, {{{{ y }}}}"));
     assert_ne!(text, print(&format!("{sets}select * from {{{{ y }}}}, {{{{ x }}}}")));
     assert_eq!(text, print("select *  from {{ ref('a') }}, -- two\n {{ ref('b') }}"));
@@ -145,7 +145,7 @@ fn what_may_be_another_each_time_is_volatile() {
         let files = [("models/m.sql", sql), ("models/e.sql", &*ephemeral)];
         let defined = define(&compiler(&files, &[]), "m", &mut CompileCache::default());
         assert_eq!(defined.volatile.as_deref(), expected, "{sql}");
-        assert!(!defined.introspective && defined.broken.is_none(), "{sql}");
+        assert!(!defined.introspective && defined.error.is_none(), "{sql}");
     }
 }
 
@@ -155,7 +155,7 @@ const INTROSPECTIVE: &str = "{% if execute %}{{ run_query('select 1') }}{% endif
 fn what_asks_the_database_is_known_by_its_text() {
     let file = ("models/m.sql", INTROSPECTIVE);
     let defined = define(&compiler(&[file], &[]), "m", &mut CompileCache::default());
-    assert!(defined.introspective && defined.broken.is_none());
+    assert!(defined.introspective && defined.error.is_none());
     assert_eq!(defined.volatile, None);
     let (edited, noted) =
         (INTROSPECTIVE.replace("as id", "as key"), format!("{INTROSPECTIVE} -- one"));
@@ -177,7 +177,7 @@ fn what_cannot_be_compiled_says_why() {
         define(&compiler(&[("models/m.sql", BROKEN)], &[]), "m", &mut CompileCache::default());
     assert_eq!(defined.parts["SQL"], Fingerprint::of("").short());
     assert!(!defined.introspective && defined.volatile.is_none());
-    let why = defined.broken.unwrap();
+    let why = defined.error.unwrap();
     assert!(why.message.contains("halt"), "{}", why.message);
 }
 

@@ -122,8 +122,8 @@ impl<'a> PartWriter<'a> {
         let root = camino::Utf8Path::new(self.compiler.manifest.root_of(&node.package));
         let path = root.join(&*node.original_file_path);
         match self.compiler.context.system.fingerprint(&path) {
-            Ok(print) => {
-                parts.insert("data".into(), print.short());
+            Ok(fingerprint) => {
+                parts.insert("data".into(), fingerprint.short());
                 None
             }
             Err(e) => {
@@ -151,14 +151,18 @@ impl<'a> PartWriter<'a> {
         let mut seen: BTreeMap<Arc<str>, Fingerprint> = BTreeMap::new();
         let mut asked = BTreeSet::new();
         while let Some(def) = stack.pop() {
-            if registry.is_internal(&def) || seen.insert(def.unique_id.clone(), def.print).is_some()
+            if registry.is_internal(&def)
+                || seen.insert(def.unique_id.clone(), def.fingerprint).is_some()
             {
                 continue;
             }
             asked.extend(self.answers(package, &def.variables));
             stack.extend(def.calls.iter().filter_map(|c| registry.find_call(package, c).cloned()));
         }
-        seen.into_iter().map(|(id, print)| format!("{id} {}", print.hex())).chain(asked).collect()
+        seen.into_iter()
+            .map(|(id, fingerprint)| format!("{id} {}", fingerprint.hex()))
+            .chain(asked)
+            .collect()
     }
 
     fn closure_of_call(&self, package: &Arc<str>, call: CallName) -> Arc<Vec<String>> {
@@ -175,7 +179,7 @@ impl<'a> PartWriter<'a> {
     }
 
     fn closure_of_macro(&self, def: &Arc<MacroDef>) -> Vec<String> {
-        let mut out = vec![def.print.hex()];
+        let mut out = vec![def.fingerprint.hex()];
         out.extend(self.answers(&def.package, &def.variables));
         out.extend(self.closure_of(&def.package, def.calls.iter().cloned()));
         out
@@ -218,7 +222,7 @@ fn write_descriptions(node: &Node, parts: &mut Parts) {
 }
 
 fn answer_text(context: &ContextProject, package: &Arc<str>, call: &VariableCall) -> String {
-    match (call.env, &call.name) {
+    match (call.is_env, &call.name) {
         (false, Some(name)) => {
             let question = RenderQuestion::Var { package: package.clone(), name: name.clone() };
             format!("var {name} {:?}", context.answer(&question))
@@ -265,7 +269,7 @@ fn fingerprint_storage(compiler: &Compiler) -> String {
         [plain, dispatched].into_iter().filter_map(|call| registry.find_call(root, &call).cloned())
     });
     let own: Vec<String> =
-        prints.filter(|d| !registry.is_internal(d)).map(|d| d.print.hex()).collect();
+        prints.filter(|d| !registry.is_internal(d)).map(|d| d.fingerprint.hex()).collect();
     if own.is_empty() { String::new() } else { Fingerprint::of_parts(own).hex() }
 }
 

@@ -261,7 +261,7 @@ fn a_seed_whose_file_is_gone_is_broken() {
     let compiler = compiler(&[("seeds/s.csv", "id\n1\n"), TABLE], &[]);
     let broken = |name: &str| {
         let defined = define(&compiler, name, &mut CompileCache::default());
-        (defined.broken.map(|d| d.code), defined.parts.contains_key("data"))
+        (defined.error.map(|d| d.code), defined.parts.contains_key("data"))
     };
     assert_eq!(broken("s"), (None, true));
     compiler.context.system.remove("/project/seeds/s.csv".into()).unwrap();

@@ -2,7 +2,7 @@
 
 use super::NodeDefinition;
 use crate::config::Json;
-use crate::engine::{Existing, ExistingColumn};
+use crate::engine::{ExistingColumn, ExistingRelations};
 use crate::hash::{FastMap, Fingerprint};
 use crate::manifest::{Manifest, Materialization, Node, NodeId, NodeKind, ResourceType};
 use crate::outcome::{PublicationFingerprint, column_pairs};
@@ -153,23 +153,23 @@ fn config_change(before: &str, now: &str) -> String {
 pub(crate) enum Verdict {
     Stale(Reason),
     /// The node has to be built only if one of its parents turns out to have changed.
-    Maybe(Reason),
-    Same,
+    MaybeStale(Reason),
+    Fresh,
 }
 
 impl Verdict {
     pub(crate) fn reason(&self) -> Option<&Reason> {
         match self {
-            Verdict::Stale(reason) | Verdict::Maybe(reason) => Some(reason),
-            Verdict::Same => None,
+            Verdict::Stale(reason) | Verdict::MaybeStale(reason) => Some(reason),
+            Verdict::Fresh => None,
         }
     }
 
     pub(crate) fn word(&self) -> &'static str {
         match self {
             Verdict::Stale(_) => "build",
-            Verdict::Maybe(_) => "maybe",
-            Verdict::Same => "same",
+            Verdict::MaybeStale(_) => "maybe",
+            Verdict::Fresh => "same",
         }
     }
 
@@ -190,20 +190,20 @@ impl fmt::Display for Verdict {
 }
 
 /// The inputs of a comparison.
-pub(crate) struct Compare<'a> {
+pub(crate) struct ComparisonInputs<'a> {
     pub(crate) manifest: &'a Manifest,
-    pub(crate) own: &'a FastMap<NodeId, NodeDefinition>,
+    pub(crate) definitions: &'a FastMap<NodeId, NodeDefinition>,
     /// The fingerprints recorded by publications, by unique id.
-    pub(crate) before: &'a FastMap<String, PublicationFingerprint>,
-    pub(crate) existing: &'a Existing,
+    pub(crate) recorded: &'a FastMap<String, PublicationFingerprint>,
+    pub(crate) existing: &'a ExistingRelations,
     /// The versions of sources; those whose load time is unknown are left out.
-    pub(crate) sources: &'a FastMap<NodeId, String>,
+    pub(crate) source_versions: &'a FastMap<NodeId, String>,
     /// Whether sources without a version count as unchanged.
     pub(crate) assume_sources: bool,
     /// Whether volatile and introspective nodes count as unchanged, because only edits matter.
     pub(crate) edits_only: bool,
     /// Whether this command may build a node.
-    pub(crate) selected: &'a dyn Fn(NodeId) -> bool,
+    pub(crate) is_selected: &'a dyn Fn(NodeId) -> bool,
 }
 
 /// The version of a source whose load time is unknown.
@@ -220,11 +220,15 @@ pub(crate) fn version_of_view(
     format!("view:{}", Fingerprint::of_parts(own.chain(parents)).hex())
 }
 
-/// Verdicts and current versions, by node.
-pub(crate) type Judged = (FastMap<NodeId, Verdict>, FastMap<NodeId, String>);
+/// What a comparison found.
+pub(crate) struct Judgement {
+    pub(crate) verdicts: FastMap<NodeId, Verdict>,
+    /// The current versions of the relations.
+    pub(crate) versions: FastMap<NodeId, String>,
+}
 
 /// Gives a verdict on every selected node, in the order of dependencies.
-pub(crate) fn judge_nodes(compare: &Compare<'_>) -> Judged {
+pub(crate) fn judge_nodes(compare: &ComparisonInputs<'_>) -> Judgement {
     let manifest = compare.manifest;
     let mut state = State {
         compare,
@@ -235,7 +239,7 @@ pub(crate) fn judge_nodes(compare: &Compare<'_>) -> Judged {
     for id in manifest.graph.order().unwrap_or_default() {
         state.node(manifest.node(id));
     }
-    (state.verdicts, state.versions)
+    Judgement { verdicts: state.verdicts, versions: state.versions }
 }
 
 /// A fingerprint of everything that leads to verdicts, but for the database and the options of the
@@ -263,7 +267,7 @@ fn fingerprint_node(manifest: &Manifest, node: &Node, own: Option<&NodeDefinitio
     }
     if let Some(own) = own {
         parts.push(own.volatile.as_deref().unwrap_or_default());
-        parts.extend([own.introspective, own.broken.is_some()].map(yes_or_no));
+        parts.extend([own.introspective, own.error.is_some()].map(yes_or_no));
         parts.extend(own.parts.iter().flat_map(|(k, v)| [k.as_str(), v.as_str()]));
     }
     Fingerprint::of_parts(parts)
@@ -281,7 +285,7 @@ enum Taint {
 }
 
 struct State<'a> {
-    compare: &'a Compare<'a>,
+    compare: &'a ComparisonInputs<'a>,
     verdicts: FastMap<NodeId, Verdict>,
     versions: FastMap<NodeId, String>,
     /// The taints of nodes without rows of their own: sources, views and ephemeral models.
@@ -310,7 +314,7 @@ impl State<'_> {
     }
 
     fn source(&mut self, node: &Node) {
-        match self.compare.sources.get(&node.id) {
+        match self.compare.source_versions.get(&node.id) {
             Some(version) => {
                 self.versions.insert(node.id, version.clone());
             }
@@ -326,9 +330,9 @@ impl State<'_> {
     fn stored(&mut self, node: &Node) {
         let test = node.resource_type() == ResourceType::Test;
         let parents = read_parents(self.compare.manifest, node);
-        let before = self.compare.before.get(&*node.unique_id);
+        let before = self.compare.recorded.get(&*node.unique_id);
         let taint = parents.iter().find_map(|p| self.taints.get(p)).cloned();
-        let own = self.compare.own.get(&node.id);
+        let own = self.compare.definitions.get(&node.id);
         let view = !test && node.materialization() == Some(Materialization::View);
         if let (true, Some(taint)) =
             (view, taint.clone().or_else(|| own?.volatile.clone().map(Taint::Volatile)))
@@ -338,7 +342,7 @@ impl State<'_> {
         if let Some(before) = before {
             self.versions.insert(node.id, before.version.clone());
         }
-        if !(self.compare.selected)(node.id) {
+        if !(self.compare.is_selected)(node.id) {
             return;
         }
         let Some(own) = own else { return };
@@ -356,7 +360,7 @@ impl State<'_> {
         test: bool,
     ) -> Verdict {
         let Some(before) = before else { return Verdict::Stale(Reason::New) };
-        if own.broken.is_some() {
+        if own.error.is_some() {
             return Verdict::Stale(Reason::Broken);
         }
         if let Some(reason) = differs(own, before) {
@@ -372,7 +376,7 @@ impl State<'_> {
         let mut follows = None;
         for parent in parents {
             let id = &self.compare.manifest.node(*parent).unique_id;
-            if let Some(Verdict::Stale(_) | Verdict::Maybe(_)) = self.verdicts.get(parent) {
+            if let Some(Verdict::Stale(_) | Verdict::MaybeStale(_)) = self.verdicts.get(parent) {
                 follows.get_or_insert_with(|| Reason::Follows(id.to_string()));
                 continue;
             }
@@ -407,7 +411,7 @@ impl State<'_> {
         if own.introspective && !edits_only {
             return Verdict::Stale(Reason::Introspective);
         }
-        follows.map_or(Verdict::Same, Verdict::Maybe)
+        follows.map_or(Verdict::Fresh, Verdict::MaybeStale)
     }
 }
 
@@ -453,7 +457,11 @@ fn differs(own: &NodeDefinition, before: &PublicationFingerprint) -> Option<Reas
 }
 
 /// How the relation in the database differs from the published one; `None` if it does not.
-fn altered(compare: &Compare<'_>, node: &Node, before: &PublicationFingerprint) -> Option<Reason> {
+fn altered(
+    compare: &ComparisonInputs<'_>,
+    node: &Node,
+    before: &PublicationFingerprint,
+) -> Option<Reason> {
     let (Some(relation), Some(stored)) = (&node.relation, &before.stored) else { return None };
     let dialect = compare.manifest.project.dialect;
     let name = relation.render(dialect);

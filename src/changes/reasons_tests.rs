@@ -29,7 +29,7 @@ struct World {
     manifest: Manifest,
     own: FastMap<NodeId, NodeDefinition>,
     before: FastMap<String, PublicationFingerprint>,
-    existing: Existing,
+    existing: ExistingRelations,
     sources: FastMap<NodeId, String>,
     assume_sources: bool,
     edits_only: bool,
@@ -46,7 +46,7 @@ impl World {
             ResourceType::Test => "pass".to_owned(),
             _ => node.name.to_string(),
         };
-        let print = |node: &Node| {
+        let fingerprint = |node: &Node| {
             let parents = read_parents(&manifest, node).into_iter().map(|id| manifest.node(id));
             PublicationFingerprint {
                 own: (*own("1").parts).clone(),
@@ -63,8 +63,8 @@ impl World {
         let stored = manifest.all().filter(is_stored);
         World {
             own: stored.clone().map(|node| (node.id, own("1"))).collect(),
-            before: stored.map(|node| (node.unique_id.to_string(), print(node))).collect(),
-            existing: Existing::Unknown,
+            before: stored.map(|node| (node.unique_id.to_string(), fingerprint(node))).collect(),
+            existing: ExistingRelations::Unknown,
             sources: manifest.all().filter(is_source).map(|n| (n.id, version(n))).collect(),
             assume_sources: false,
             edits_only: false,
@@ -96,21 +96,21 @@ impl World {
         self.before.remove(&*id);
     }
 
-    fn judge(&self) -> Judged {
-        judge_nodes(&Compare {
+    fn judge(&self) -> Judgement {
+        judge_nodes(&ComparisonInputs {
             manifest: &self.manifest,
-            own: &self.own,
-            before: &self.before,
+            definitions: &self.own,
+            recorded: &self.before,
             existing: &self.existing,
-            sources: &self.sources,
+            source_versions: &self.sources,
             assume_sources: self.assume_sources,
             edits_only: self.edits_only,
-            selected: &|id| !self.unselected.contains(&&*self.manifest.node(id).name),
+            is_selected: &|id| !self.unselected.contains(&&*self.manifest.node(id).name),
         })
     }
 
     fn verdict(&self, name: &str) -> Option<Verdict> {
-        self.judge().0.remove(&self.node(name).id)
+        self.judge().verdicts.remove(&self.node(name).id)
     }
 
     /// The codes of the verdicts on nodes; `-` for a node without a verdict.
@@ -149,7 +149,7 @@ fn a_node_follows_the_first_of_its_parents_that_may_change() {
     let x = ("models/x.sql", "select 1 as id");
     let mut world = World::new(&[&CHAIN[..], &[d, x]].concat());
     *world.own("a") = own("2");
-    let follows = Verdict::Maybe(Reason::Follows("model.shop.b".to_owned()));
+    let follows = Verdict::MaybeStale(Reason::Follows("model.shop.b".to_owned()));
     assert_eq!(world.verdict("d"), Some(follows));
     world.before("x").version = "other".to_owned();
     assert_eq!(world.codes("x d"), ["same", "parent"], "a parent that did change says more");
@@ -205,7 +205,7 @@ fn unknown_sources_can_be_assumed_unchanged() {
 #[test]
 fn versions_are_those_that_can_be_read_now() {
     let versions = |world: &World| {
-        let found = world.judge().1;
+        let found = world.judge().versions;
         let mut named: Vec<(String, String)> = found
             .into_iter()
             .map(|(id, v)| (world.manifest.node(id).name.to_string(), v))
@@ -340,7 +340,7 @@ fn a_test_that_did_not_pass_is_run_again() {
 fn what_cannot_be_compiled_is_built_to_say_so() {
     let broken = |w: &mut World| {
         let why = Diagnostic::error(Code::JinjaRender, "halt");
-        w.own("a").broken = Some(Box::new(why));
+        w.own("a").error = Some(Box::new(why));
     };
     assert_eq!(codes_after(broken), ["broken", "follows", "follows"]);
     let unknown = codes_after(|w| {
@@ -373,7 +373,7 @@ fn the_part_that_is_written_is_named_before_what_follows_from_it() {
         let reason = Reason::Own { part, before, now: value.to_owned() };
         assert_eq!(world.verdict("a"), Some(Verdict::Stale(reason)));
         world.own("a").parts = Arc::new(parts(&all));
-        assert_eq!(world.verdict("a"), Some(Verdict::Same));
+        assert_eq!(world.verdict("a"), Some(Verdict::Fresh));
     }
 }
 
@@ -411,7 +411,8 @@ impl World {
             id: id.map(str::to_owned),
             ..ExistingRelation::new(relation, kind, columns.iter().map(column).collect())
         });
-        self.existing = Existing::known(dialect, found.into_iter().collect(), HashSet::new());
+        self.existing =
+            ExistingRelations::known(dialect, found.into_iter().collect(), HashSet::new());
         self
     }
 }
@@ -433,17 +434,17 @@ fn what_stands_in_the_database_is_what_was_published() {
     for (standing, expected) in rows {
         let world = with_stored().standing(Some(standing));
         let altered = Verdict::Stale(Reason::Altered(expected.to_owned()));
-        let expected = if expected.is_empty() { Verdict::Same } else { altered };
+        let expected = if expected.is_empty() { Verdict::Fresh } else { altered };
         assert_eq!(world.verdict("a"), Some(expected), "{standing:?}");
     }
     let mut gone = with_stored().standing(None);
     assert_eq!(gone.verdict("a"), Some(Verdict::Stale(Reason::Missing)));
     gone.before("a").stored = None;
-    assert_eq!(gone.verdict("a"), Some(Verdict::Same), "nothing is known of what was stored");
-    assert_eq!(with_stored().verdict("a"), Some(Verdict::Same), "nor of the database");
+    assert_eq!(gone.verdict("a"), Some(Verdict::Fresh), "nothing is known of what was stored");
+    assert_eq!(with_stored().verdict("a"), Some(Verdict::Fresh), "nor of the database");
     let mut unnumbered = with_stored().standing(Some((Table, &COLUMNS[..], Some("7"))));
     unnumbered.before("a").stored.as_mut().unwrap().id = None;
-    assert_eq!(unnumbered.verdict("a"), Some(Verdict::Same));
+    assert_eq!(unnumbered.verdict("a"), Some(Verdict::Fresh));
 }
 
 #[test]
@@ -532,8 +533,8 @@ fn verdicts_say_what_is_to_be_done_and_why() {
             "missing",
             "its relation is gone",
         ),
-        (Verdict::Maybe(follows.clone()), Some(follows), "maybe", "follows", "if a changes"),
-        (Verdict::Same, None, "same", "same", "unchanged"),
+        (Verdict::MaybeStale(follows.clone()), Some(follows), "maybe", "follows", "if a changes"),
+        (Verdict::Fresh, None, "same", "same", "unchanged"),
     ] {
         assert_eq!(verdict.reason(), reason.as_ref());
         assert_eq!((verdict.word(), verdict.code()), (word, code));
@@ -547,7 +548,10 @@ fn a_view_has_the_version_of_what_it_says_and_reads() {
         [(key.to_owned(), value.to_owned())].into()
     };
     let version = version_of_view(&map("SQL", "1"), &map("model.shop.a", "1"));
-    assert!(version.strip_prefix("view:").is_some_and(|print| print.len() == 32), "{version}");
+    assert!(
+        version.strip_prefix("view:").is_some_and(|fingerprint| fingerprint.len() == 32),
+        "{version}"
+    );
     assert_eq!(version, version_of_view(&map("SQL", "1"), &map("model.shop.a", "1")));
     for (parts, parents) in [
         (map("SQL", "2"), map("model.shop.a", "1")),
@@ -568,7 +572,7 @@ fn a_print_of_all_definitions_changes_with_each() {
     let changes: [&dyn Fn(&mut NodeDefinition); 6] = [
         &|own| own.volatile = Some("now".to_owned()),
         &|own| own.introspective = true,
-        &|own| own.broken = Some(Box::new(Diagnostic::error(Code::JinjaRender, "halt"))),
+        &|own| own.error = Some(Box::new(Diagnostic::error(Code::JinjaRender, "halt"))),
         &|own| own.parts = Arc::new([("SQL".to_owned(), "2".to_owned())].into()),
         &|own| own.parts = Arc::new([("config".to_owned(), "1".to_owned())].into()),
         &|own| own.parts = Arc::default(),

@@ -7,7 +7,7 @@
 use crate::config::JsonMap;
 use crate::ops::{OpsError, RunReport};
 use crate::outcome::{RunResult, RunStatus};
-use crate::run::Totals;
+use crate::run::StatusTotals;
 
 const FAILED: u8 = 1;
 const UNUSABLE: u8 = 2;
@@ -74,7 +74,7 @@ fn code_of_run(report: &RunReport, is_scheduled: bool) -> u8 {
 
 /// The totals by status, the seconds, and the first unique ids of failed nodes and tests.
 fn summarize(report: &RunReport) -> JsonMap {
-    let mut totals = Totals::default();
+    let mut totals = StatusTotals::default();
     report.results.iter().for_each(|r| totals.add(r.outcome.status));
     let mut summary: JsonMap = totals.iter().map(|(k, n)| (k.to_owned(), n.into())).collect();
     let bad = report.results.iter().filter(|r| is_bad(r));

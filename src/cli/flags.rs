@@ -4,14 +4,14 @@ use super::args::{Cli, LogFormatArg, LogLevelArg, SelectionArgs};
 use crate::config::{Json, JsonMap, Yaml, YamlMap, parse_yaml};
 use crate::context::InvocationContext;
 use crate::diag::WarningOptions;
-use crate::engine::Patience;
+use crate::engine::WaitTimeouts;
 use crate::load::{LoadOptions, find_project_file};
 use crate::manifest::ResourceType;
 use crate::ops::ScheduledTask;
 use crate::plan::StartOrder;
-use crate::report::{LogFormat, Style};
+use crate::report::{ConsoleStyle, LogFormat};
 use crate::secret::{SECRET_PREFIX, Scrubber};
-use crate::select::{Indirect, Selection};
+use crate::select::{IndirectSelection, Selection};
 use crate::source::FileId;
 use crate::system::{System, normalize_path};
 use camino::{Utf8Path, Utf8PathBuf};
@@ -20,7 +20,7 @@ use std::time::Duration;
 /// The resolved flags of a command.
 #[derive(Debug)]
 pub(super) struct Flags {
-    style: Style,
+    style: ConsoleStyle,
     pub(super) write_json: bool,
     pub(super) cache: bool,
     warn_error: bool,
@@ -28,7 +28,7 @@ pub(super) struct Flags {
     warning_options: JsonMap,
     pub(super) start_order: StartOrder,
     version_check: bool,
-    pub(super) patience: Patience,
+    pub(super) patience: WaitTimeouts,
     pub(super) fail_fast: bool,
     pub(super) full_refresh: bool,
     pub(super) store_failures: bool,
@@ -37,7 +37,7 @@ pub(super) struct Flags {
     /// Whether the on-run hooks run around `source freshness`.
     pub(super) freshness_hooks: bool,
     pub(super) state: Option<Utf8PathBuf>,
-    indirect: Indirect,
+    indirect: IndirectSelection,
     resource_types: Vec<ResourceType>,
     exclude_resource_types: Vec<ResourceType>,
     nodes: Option<Vec<String>>,
@@ -173,7 +173,7 @@ impl Flags {
             _ => lookup.text("USE_COLORS").map(|_| lookup.flag("USE_COLORS", true)),
         };
         let printing = !g.no_print && lookup.flag("PRINT", true) && !lookup.flag("NO_PRINT", false);
-        let style = Style {
+        let style = ConsoleStyle {
             format: if format == Some(LogFormatArg::Json) {
                 LogFormat::Json
             } else {
@@ -188,7 +188,7 @@ impl Flags {
             colours,
             print: printing,
         };
-        let patience = Patience {
+        let patience = WaitTimeouts {
             lock: lookup.duration(g.lock_timeout, "LOCK_TIMEOUT"),
             build: lookup.duration(g.wait_timeout, "WAIT_TIMEOUT"),
         };
@@ -221,7 +221,7 @@ impl Flags {
             no_audit: lookup.flag("NO_AUDIT", false),
             freshness_hooks: lookup.flag("SOURCE_FRESHNESS_RUN_PROJECT_HOOKS", true),
             state: g.state.clone().or_else(|| path(&lookup, "STATE")),
-            indirect: Indirect::default(),
+            indirect: IndirectSelection::default(),
             resource_types: Vec::new(),
             exclude_resource_types: Vec::new(),
             nodes: system
@@ -243,7 +243,7 @@ impl Flags {
                 .indirect_selection
                 .clone()
                 .or_else(|| lookup.text("INDIRECT_SELECTION").map(|(v, _)| v));
-            match mode.as_deref().map(Indirect::parse) {
+            match mode.as_deref().map(IndirectSelection::parse) {
                 None => {}
                 Some(Some(mode)) => flags.indirect = mode,
                 Some(None) => lookup
@@ -269,7 +269,7 @@ impl Flags {
         (flags, lookup.problems)
     }
 
-    pub(super) fn style(&self) -> Style {
+    pub(super) fn style(&self) -> ConsoleStyle {
         self.style.clone()
     }
 

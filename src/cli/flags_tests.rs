@@ -10,7 +10,7 @@ use crate::manifest::ResourceType;
 use crate::plan::StartOrder;
 use crate::report::LogFormat;
 use crate::secret::Scrubber;
-use crate::select::{Indirect, Selection};
+use crate::select::{IndirectSelection, Selection};
 use crate::system::MemorySystem;
 use clap::Parser;
 use serde_json::json;
@@ -445,11 +445,11 @@ fn which_tests_join_is_told_by_a_flag_a_variable_or_the_project() {
         ask(words, env, project).selection().indirect
     };
     let (set, file) = ([("DBT_INDIRECT_SELECTION", "buildable")], "{indirect_selection: empty}");
-    assert_eq!(indirect(&["build"], &[], "{}"), Indirect::Eager);
-    assert_eq!(indirect(&["build"], &[], file), Indirect::Empty);
-    assert_eq!(indirect(&["build"], &set, file), Indirect::Buildable);
+    assert_eq!(indirect(&["build"], &[], "{}"), IndirectSelection::Eager);
+    assert_eq!(indirect(&["build"], &[], file), IndirectSelection::Empty);
+    assert_eq!(indirect(&["build"], &set, file), IndirectSelection::Buildable);
     let flag = ["build", "--indirect-selection", "cautious"];
-    assert_eq!(indirect(&flag, &set, file), Indirect::Cautious);
+    assert_eq!(indirect(&flag, &set, file), IndirectSelection::Cautious);
 }
 
 #[test]

@@ -24,13 +24,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 /// The context that a command runs in.
-struct Session<'a> {
+struct Invocation<'a> {
     flags: &'a Flags,
     console: &'a mut Console,
     workspace: &'a mut Workspace,
 }
 
-impl Session<'_> {
+impl Invocation<'_> {
     /// Whether a scheduler started the command.
     fn is_scheduled(&self) -> bool {
         self.flags.task.is_some()
@@ -38,7 +38,7 @@ impl Session<'_> {
 }
 
 /// The end of a command: an exit, or the error that prevented it from doing its work.
-type Ended = Result<Exit, OpsError>;
+type CommandResult = Result<Exit, OpsError>;
 
 /// Runs the command line and ends the process. The project is not dropped before the exit: freeing
 /// thousands of nodes takes a noticeable part of a second.
@@ -78,8 +78,8 @@ pub fn main(arguments: Vec<String>) -> ! {
     let cancel = CancelToken::default();
     handle_signals(&cancel, settings.system.clone());
     let mut workspace = Workspace::new(settings, cancel);
-    let session = Session { flags: &flags, console: &mut console, workspace: &mut workspace };
-    let ended = commands::run_command(&cli, session);
+    let invocation = Invocation { flags: &flags, console: &mut console, workspace: &mut workspace };
+    let ended = commands::run_command(&cli, invocation);
     let code = end(ended, &cli, &flags, &mut console);
     std::process::exit(i32::from(code))
 }
@@ -125,7 +125,7 @@ fn handle_signals(cancel: &CancelToken, clock: Arc<dyn System>) {
 }
 
 /// Reports the error of a command, prints the summary for a scheduler and returns the exit code.
-fn end(ended: Ended, cli: &Cli, flags: &Flags, console: &mut Console) -> u8 {
+fn end(ended: CommandResult, cli: &Cli, flags: &Flags, console: &mut Console) -> u8 {
     let is_scheduled = flags.task.is_some();
     let exit = ended.unwrap_or_else(|e| {
         match e.diagnostics() {

@@ -15,15 +15,15 @@ use std::collections::BTreeSet;
 
 /// A node's rendered text with open references, and the record of that render.
 #[derive(Debug)]
-pub(crate) struct Form {
-    pub(super) pieces: Vec<FormPiece>,
+pub(crate) struct UnboundSql {
+    pub(super) pieces: Vec<UnboundPiece>,
     pub(super) logs: Vec<LogLine>,
     pub(super) warnings: Vec<Diagnostic>,
     pub(super) reads: BTreeSet<RenderRead>,
 }
 
 #[derive(Debug, PartialEq)]
-pub(super) enum FormPiece {
+pub(super) enum UnboundPiece {
     Text(SqlText),
     Reference { node: NodeId, origin: Option<Origin> },
 }
@@ -35,7 +35,7 @@ pub(super) struct BoundText {
     pub(super) ctes: Vec<NodeId>,
 }
 
-impl Form {
+impl UnboundSql {
     /// `None` if a referenced node has no relation.
     pub(super) fn bind(
         &self,
@@ -46,14 +46,14 @@ impl Form {
         let (mut sql, mut ctes) = (SqlText::new(), Vec::new());
         for piece in &self.pieces {
             match piece {
-                FormPiece::Text(text) => sql.push(text),
-                FormPiece::Reference { node, origin } => {
-                    let (text, is_cte) = bindings.reference_text(manifest, *node, engine)?;
+                UnboundPiece::Text(text) => sql.push(text),
+                UnboundPiece::Reference { node, origin } => {
+                    let printed = bindings.print_reference(manifest, *node, engine)?;
                     match origin {
-                        Some(origin) => sql.push_from(&text, *origin),
-                        None => sql.push_str(&text),
+                        Some(origin) => sql.push_from(&printed.text, *origin),
+                        None => sql.push_str(&printed.text),
                     }
-                    if is_cte && !ctes.contains(node) {
+                    if printed.needs_cte && !ctes.contains(node) {
                         ctes.push(*node);
                     }
                 }
@@ -70,7 +70,7 @@ pub(super) fn cut_pieces(
     rendered: Rendered,
     manifest: &Manifest,
     engine: &'static EngineSpec,
-) -> Option<Vec<FormPiece>> {
+) -> Option<Vec<UnboundPiece>> {
     if rendered.is_inspected {
         return None;
     }
@@ -81,15 +81,15 @@ pub(super) fn cut_pieces(
     for marked in find_marked(rest.as_str())?.into_iter().rev() {
         let node = NodeId(marked.number);
         manifest.nodes.get(node.index())?;
-        let (printed, _) = own.reference_text(manifest, node, engine)?;
-        if printed != marked.text {
+        let printed = own.print_reference(manifest, node, engine)?;
+        if printed.text != marked.text {
             return None;
         }
-        pieces.push(FormPiece::Text(rest.split_off(marked.end)));
+        pieces.push(UnboundPiece::Text(rest.split_off(marked.end)));
         let reference = rest.split_off(marked.start);
-        pieces.push(FormPiece::Reference { node, origin: reference.first_origin() });
+        pieces.push(UnboundPiece::Reference { node, origin: reference.first_origin() });
     }
-    pieces.push(FormPiece::Text(rest));
+    pieces.push(UnboundPiece::Text(rest));
     pieces.reverse();
     Some(pieces)
 }
@@ -98,7 +98,7 @@ pub(super) fn cut_pieces(
 mod tests {
     use crate::compile::Compiler;
     use crate::context::Bindings;
-    use crate::engine::{Existing, Relation};
+    use crate::engine::{ExistingRelations, Relation};
     use crate::system::{MemorySystem, System};
     use crate::workspace::testing::workspace;
     use std::sync::Arc;
@@ -125,14 +125,14 @@ mod tests {
 
     fn compile(compiler: &Compiler, bindings: Bindings) -> String {
         let id = compiler.manifest.get("model.shop.m").unwrap().id;
-        let existing = Arc::new(Existing::Unknown);
+        let existing = Arc::new(ExistingRelations::Unknown);
         let compiled = compiler.compile(id, &Arc::new(bindings), &existing, None);
         compiled.unwrap_or_else(|e| panic!("{e:?}")).sql.as_str().to_owned()
     }
 
     fn has_form(compiler: &Compiler) -> bool {
         let node = compiler.manifest.get("model.shop.m").unwrap();
-        compiler.form_of(node).is_some()
+        compiler.unbound_sql_of(node).is_some()
     }
 
     /// Bindings in which `a` is replaced by another relation.
@@ -144,7 +144,7 @@ mod tests {
     /// Asserts that binding a form gives the same as rendering with the same bindings.
     fn assert_same_as_rendered(m: &str) {
         let (bound, rendered) = (compiler(m), compiler(m));
-        rendered.forget_forms();
+        rendered.forget_unbound_sql();
         let all: [fn(&Compiler) -> Bindings; 3] =
             [|_| Bindings::default(), |_| Bindings::new(true), candidate];
         for bindings in all {
@@ -194,7 +194,8 @@ mod tests {
         let compiler = compiler("select * from {{ ref('a') }}");
         let id = compiler.manifest.get("model.shop.m").unwrap().id;
         let bindings = Arc::new(candidate(&compiler));
-        let compiled = compiler.compile(id, &bindings, &Arc::new(Existing::Unknown), None).unwrap();
+        let compiled =
+            compiler.compile(id, &bindings, &Arc::new(ExistingRelations::Unknown), None).unwrap();
         assert_eq!(compiled.sql.as_str(), "select * from \"main\".\"other\"");
         let span = compiled.sql.locate("select * from \"ma".len(), 1).unwrap();
         assert_eq!((span.start, span.end), (17, 25), "the call that refers to it");

@@ -11,5 +11,5 @@ mod node;
 mod project;
 
 pub(crate) use call::MacroCall;
-pub(crate) use node::{CompileError, Compiled, Compiler, render_hook, unit_of};
+pub(crate) use node::{CompileError, Compiled, Compiler, render_hook, subject_of};
 pub(crate) use project::{CompiledForm, CompiledNode, CompiledProject, compile_project};

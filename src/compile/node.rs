@@ -1,14 +1,14 @@
 //! Compiles one node, with `execute` set to true.
 
-use super::form::{Form, cut_pieces};
+use super::form::{UnboundSql, cut_pieces};
 use crate::config::Json;
 use crate::context::{
-    Abort, Bindings, ContextProject, Db, LogLine, NodeScope, RenderRead, RenderSubject, Runtime,
-    Session, failure_diagnostic,
+    Abort, Bindings, ContextProject, DatabaseAccess, LogLine, NodeScope, RenderRead, RenderSession,
+    RenderSubject, Runtime, failure_diagnostic,
 };
 use crate::diag::{Code, Diagnostic};
-use crate::engine::{Connection, Existing};
-use crate::jinja::{Failure, Rendered, Renderer, TextOrigin};
+use crate::engine::{Connection, ExistingRelations};
+use crate::jinja::{RenderFailure, Rendered, Renderer, TextOrigin};
 use crate::manifest::{Manifest, Node, NodeId, NodeKind, TestKind, UniqueId};
 use crate::parse::evaluate_argument;
 use crate::source::{Origin, SourceMap, Span, SqlText};
@@ -46,7 +46,7 @@ pub(crate) struct Compiler {
     graph: Arc<OnceLock<Value>>,
     /// The forms of nodes, as far as they were needed. `None` means that the node has no form, and
     /// has to be rendered for each binding.
-    forms: Mutex<HashMap<NodeId, Option<Arc<Form>>>>,
+    forms: Mutex<HashMap<NodeId, Option<Arc<UnboundSql>>>>,
     /// Ephemeral models without a form, rendered with default bindings; every node that reads one
     /// needs its text.
     ephemeral: Mutex<HashMap<NodeId, Compiled>>,
@@ -56,7 +56,7 @@ pub(crate) struct Compiler {
 type Definitions = (Vec<(String, SqlText)>, BTreeSet<RenderRead>);
 
 /// What a session of a node is about.
-pub(crate) fn unit_of(node: &Node) -> RenderSubject {
+pub(crate) fn subject_of(node: &Node) -> RenderSubject {
     let yaml =
         matches!(node.kind, NodeKind::Operation { .. } | NodeKind::Test(TestKind::Generic(_)));
     RenderSubject {
@@ -93,7 +93,11 @@ impl Compiler {
         }
     }
 
-    pub(crate) fn runtime(&self, bindings: &Arc<Bindings>, existing: &Arc<Existing>) -> Runtime {
+    pub(crate) fn runtime(
+        &self,
+        bindings: &Arc<Bindings>,
+        existing: &Arc<ExistingRelations>,
+    ) -> Runtime {
         Runtime {
             manifest: self.manifest.clone(),
             bindings: bindings.clone(),
@@ -107,10 +111,10 @@ impl Compiler {
         &self,
         node: &Node,
         bindings: &Arc<Bindings>,
-        existing: &Arc<Existing>,
-        db: Db,
-    ) -> Arc<Session> {
-        self.session_of(unit_of(node), node, bindings, existing, db)
+        existing: &Arc<ExistingRelations>,
+        db: DatabaseAccess,
+    ) -> Arc<RenderSession> {
+        self.session_of(subject_of(node), node, bindings, existing, db)
     }
 
     /// A session in which a node builds a candidate, beside the published relation.
@@ -118,23 +122,29 @@ impl Compiler {
         &self,
         node: &Node,
         bindings: &Arc<Bindings>,
-        existing: &Arc<Existing>,
-        db: Db,
-    ) -> Arc<Session> {
-        let mut unit = unit_of(node);
-        unit.extra.push((crate::context::BUILDS_CANDIDATE, true.into()));
-        self.session_of(unit, node, bindings, existing, db)
+        existing: &Arc<ExistingRelations>,
+        db: DatabaseAccess,
+    ) -> Arc<RenderSession> {
+        let mut subject = subject_of(node);
+        subject.extra.push((crate::context::BUILDS_CANDIDATE, true.into()));
+        self.session_of(subject, node, bindings, existing, db)
     }
 
     fn session_of(
         &self,
-        unit: RenderSubject,
+        subject: RenderSubject,
         node: &Node,
         bindings: &Arc<Bindings>,
-        existing: &Arc<Existing>,
-        db: Db,
-    ) -> Arc<Session> {
-        Session::execute(&self.context, &node.package, unit, self.runtime(bindings, existing), db)
+        existing: &Arc<ExistingRelations>,
+        db: DatabaseAccess,
+    ) -> Arc<RenderSession> {
+        RenderSession::execute(
+            &self.context,
+            &node.package,
+            subject,
+            self.runtime(bindings, existing),
+            db,
+        )
     }
 
     /// Compiles a node. Without a connection, a query to the database is an error.
@@ -142,7 +152,7 @@ impl Compiler {
         &self,
         id: NodeId,
         bindings: &Arc<Bindings>,
-        existing: &Arc<Existing>,
+        existing: &Arc<ExistingRelations>,
         connection: Option<&Connection>,
     ) -> Result<Compiled, CompileError> {
         let node = self.manifest.node(id);
@@ -172,10 +182,10 @@ impl Compiler {
         &self,
         node: &Node,
         bindings: &Arc<Bindings>,
-        existing: &Arc<Existing>,
+        existing: &Arc<ExistingRelations>,
         connection: Option<&Connection>,
     ) -> Result<Compiled, CompileError> {
-        let session = self.session(node, bindings, existing, Db::of(connection));
+        let session = self.session(node, bindings, existing, DatabaseAccess::of(connection));
         let rendered = self
             .render_in(node, &session)
             .map_err(|failure| self.error(&failure, &session, node))?;
@@ -191,7 +201,7 @@ impl Compiler {
 
     /// Compiles a node from its form. `None` if it has no form, or if a reference cannot be bound.
     fn bind_form(&self, node: &Node, bindings: &Bindings) -> Option<Compiled> {
-        let form = self.form_of(node)?;
+        let form = self.unbound_sql_of(node)?;
         let bound = form.bind(&self.manifest, bindings, self.context.target.engine)?;
         Some(Compiled {
             sql: Arc::new(bound.sql),
@@ -205,7 +215,7 @@ impl Compiler {
     /// The form of a node: of a text that parsing found to depend on nothing that differs at run
     /// time, or of a generic test, whose macro gets its model as an argument. `None` for all
     /// others.
-    pub(super) fn form_of(&self, node: &Node) -> Option<Arc<Form>> {
+    pub(super) fn unbound_sql_of(&self, node: &Node) -> Option<Arc<UnboundSql>> {
         let is_steady = node.text.as_ref().is_some_and(|text| text.steady.is_some());
         if !is_steady && node.generic_test().is_none() {
             return None;
@@ -222,23 +232,23 @@ impl Compiler {
 
     /// Makes the compiler render every node anew for each binding.
     #[cfg(test)]
-    pub(super) fn forget_forms(&self) {
+    pub(super) fn forget_unbound_sql(&self) {
         let mut forms = self.forms.lock().unwrap_or_else(PoisonError::into_inner);
         forms.extend(self.manifest.nodes.iter().map(|n| (n.id, None)));
     }
 
     /// `None` if the text needs a database, is in error, or inspects its references. An error is
     /// reported when the text is rendered with its actual bindings.
-    fn render_form(&self, node: &Node) -> Option<Form> {
-        let (open, existing) = (Arc::new(Bindings::open()), Arc::new(Existing::Unknown));
-        let session = self.session(node, &open, &existing, Db::Offline);
+    fn render_form(&self, node: &Node) -> Option<UnboundSql> {
+        let (open, existing) = (Arc::new(Bindings::open()), Arc::new(ExistingRelations::Unknown));
+        let session = self.session(node, &open, &existing, DatabaseAccess::Offline);
         let rendered = self.render_in(node, &session).ok()?;
         if !session.leaves_references_open() {
             return None;
         }
         let record = session.take_record();
         let pieces = cut_pieces(rendered, &self.manifest, self.context.target.engine)?;
-        Some(Form {
+        Some(UnboundSql {
             pieces,
             logs: record.logs,
             warnings: crate::parse::warning_diagnostics(record.warnings, node.span).collect(),
@@ -247,7 +257,11 @@ impl Compiler {
     }
 
     /// Renders a node's own text, or calls the macro of a generic test, in a session.
-    fn render_in(&self, node: &Node, session: &Arc<Session>) -> Result<Rendered, Failure> {
+    fn render_in(
+        &self,
+        node: &Node,
+        session: &Arc<RenderSession>,
+    ) -> Result<Rendered, RenderFailure> {
         match &node.kind {
             NodeKind::Test(TestKind::Generic(_)) => self.generic(node, session),
             _ => self.text(node, session),
@@ -259,7 +273,7 @@ impl Compiler {
         &self,
         sql: SqlText,
         ids: &[NodeId],
-        existing: &Arc<Existing>,
+        existing: &Arc<ExistingRelations>,
         connection: Option<&Connection>,
     ) -> Result<SqlText, CompileError> {
         let (ctes, _) =
@@ -267,7 +281,7 @@ impl Compiler {
         Ok(inject_ctes(sql, &ctes))
     }
 
-    fn error(&self, failure: &Failure, session: &Session, node: &Node) -> CompileError {
+    fn error(&self, failure: &RenderFailure, session: &RenderSession, node: &Node) -> CompileError {
         match session.take_abort() {
             Some(Abort::NeedsDatabase) => CompileError::NeedsDatabase,
             other => {
@@ -280,7 +294,7 @@ impl Compiler {
         }
     }
 
-    fn text(&self, node: &Node, session: &Arc<Session>) -> Result<Rendered, Failure> {
+    fn text(&self, node: &Node, session: &Arc<RenderSession>) -> Result<Rendered, RenderFailure> {
         let Some(text) = &node.text else {
             return Ok(Rendered { sql: SqlText::new(), is_inspected: false });
         };
@@ -306,12 +320,16 @@ impl Compiler {
                 Ok(Rendered { sql, ..rendered })
             }
             Ok(rendered) => Ok(rendered),
-            Err(failure) => Err(Failure { span: failure.span.filter(|_| !yaml), ..failure }),
+            Err(failure) => Err(RenderFailure { span: failure.span.filter(|_| !yaml), ..failure }),
         }
     }
 
     /// Calls the macro of a generic test with the test's arguments.
-    fn generic(&self, node: &Node, session: &Arc<Session>) -> Result<Rendered, Failure> {
+    fn generic(
+        &self,
+        node: &Node,
+        session: &Arc<RenderSession>,
+    ) -> Result<Rendered, RenderFailure> {
         let NodeKind::Test(TestKind::Generic(test)) = &node.kind else {
             return Ok(Rendered { sql: SqlText::new(), is_inspected: false });
         };
@@ -352,7 +370,7 @@ impl Compiler {
         &self,
         ids: &[NodeId],
         bindings: &Arc<Bindings>,
-        existing: &Arc<Existing>,
+        existing: &Arc<ExistingRelations>,
         connection: Option<&Connection>,
     ) -> Result<Definitions, CompileError> {
         let mut done: Vec<NodeId> = Vec::new();
@@ -365,7 +383,7 @@ impl Compiler {
         &self,
         ids: &[NodeId],
         bindings: &Arc<Bindings>,
-        existing: &Arc<Existing>,
+        existing: &Arc<ExistingRelations>,
         connection: Option<&Connection>,
         done: &mut Vec<NodeId>,
         out: &mut Definitions,
@@ -392,7 +410,7 @@ impl Compiler {
         &self,
         id: NodeId,
         bindings: &Arc<Bindings>,
-        existing: &Arc<Existing>,
+        existing: &Arc<ExistingRelations>,
         connection: Option<&Connection>,
     ) -> Result<Compiled, CompileError> {
         let node = self.manifest.node(id);
@@ -416,14 +434,20 @@ impl Compiler {
 }
 
 /// The error of a test whose macro cannot be called.
-fn test_failure(node: &Node, message: String) -> Failure {
-    Failure { message, syntax: false, span: Some(node.span), trace: Vec::new(), unknown: None }
+fn test_failure(node: &Node, message: String) -> RenderFailure {
+    RenderFailure {
+        message,
+        syntax: false,
+        span: Some(node.span),
+        trace: Vec::new(),
+        unknown: None,
+    }
 }
 
 /// Renders a pre- or post-hook in its node's session.
 pub(crate) fn render_hook(
     renderer: &Renderer,
-    session: &Arc<Session>,
+    session: &Arc<RenderSession>,
     sql: &str,
     span: Span,
 ) -> Result<SqlText, Box<Diagnostic>> {

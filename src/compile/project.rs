@@ -6,7 +6,7 @@
 use super::{CompileError, Compiler};
 use crate::context::{Bindings, RenderRead};
 use crate::diag::Diagnostic;
-use crate::engine::{Existing, ExistingRelation, RelationKind};
+use crate::engine::{ExistingRelation, ExistingRelations, RelationKind};
 use crate::hash::FastMap;
 use crate::manifest::{Manifest, Materialization, Node, NodeId};
 use crate::source::SqlText;
@@ -23,13 +23,13 @@ pub(crate) struct CompiledProject {
 /// A compiled node.
 #[derive(Debug, Default)]
 pub(crate) struct CompiledNode {
-    pub(crate) fresh: CompiledForm,
+    pub(crate) full_build: CompiledForm,
     /// `None` if the node is not incremental, or if its fresh form is broken.
     pub(crate) incremental: Option<CompiledForm>,
     /// The external inputs read (variables, environment, target, macros) by its renders.
     pub(crate) reads: BTreeSet<RenderRead>,
     /// The error, if the node cannot be compiled.
-    pub(crate) broken: Option<Box<Diagnostic>>,
+    pub(crate) error: Option<Box<Diagnostic>>,
 }
 
 /// The result of compiling one form of a node.
@@ -45,7 +45,7 @@ pub(crate) enum CompiledForm {
 
 impl CompiledNode {
     pub(crate) fn forms(&self) -> impl Iterator<Item = &CompiledForm> {
-        std::iter::once(&self.fresh).chain(&self.incremental)
+        std::iter::once(&self.full_build).chain(&self.incremental)
     }
 
     /// Whether all forms have SQL. Only then is it determined by the external inputs read.
@@ -78,9 +78,9 @@ pub(crate) fn compile_project(compiler: &Compiler, nodes: &[NodeId]) -> Compiled
 
 fn compile_forms(compiler: &Compiler, node: &Node) -> CompiledNode {
     let mut compiled = CompiledNode::default();
-    compiled.fresh = compile_form(compiler, node, Existing::Unknown, &mut compiled);
+    compiled.full_build = compile_form(compiler, node, ExistingRelations::Unknown, &mut compiled);
     let grows = node.materialization().is_some_and(Materialization::grows);
-    if let (true, None, Some(existing)) = (grows, &compiled.broken, own_table(compiler, node)) {
+    if let (true, None, Some(existing)) = (grows, &compiled.error, own_table(compiler, node)) {
         let form = compile_form(compiler, node, existing, &mut compiled);
         compiled.incremental = Some(form);
     }
@@ -89,17 +89,17 @@ fn compile_forms(compiler: &Compiler, node: &Node) -> CompiledNode {
 
 /// The node's table, as a later build would find it. Its columns are left out: compilation does not
 /// depend on them.
-fn own_table(compiler: &Compiler, node: &Node) -> Option<Existing> {
+fn own_table(compiler: &Compiler, node: &Node) -> Option<ExistingRelations> {
     let relation = node.relation.clone()?;
     let table = ExistingRelation::new(relation, RelationKind::Table, Vec::new());
     let dialect = compiler.manifest.project.dialect;
-    Some(Existing::known(dialect, vec![table], HashSet::new()))
+    Some(ExistingRelations::known(dialect, vec![table], HashSet::new()))
 }
 
 fn compile_form(
     compiler: &Compiler,
     node: &Node,
-    existing: Existing,
+    existing: ExistingRelations,
     compiled: &mut CompiledNode,
 ) -> CompiledForm {
     let bindings = Arc::new(Bindings::default());
@@ -110,7 +110,7 @@ fn compile_form(
         }
         Err(CompileError::NeedsDatabase) => CompiledForm::NeedsDatabase,
         Err(CompileError::Diagnostic(d)) => {
-            compiled.broken = Some(d);
+            compiled.error = Some(d);
             CompiledForm::None
         }
     }
@@ -147,20 +147,20 @@ mod tests {
     #[test]
     fn what_grows_has_two_forms() {
         let plain = compile("select * from {{ ref('a') }}");
-        assert!(sql(&plain.fresh).contains("\"a\"") && plain.incremental.is_none());
+        assert!(sql(&plain.full_build).contains("\"a\"") && plain.incremental.is_none());
         let grows = compile(
             "{{ config(materialized='incremental') }}select {{ is_incremental() | int }} as later",
         );
-        assert_eq!(sql(&grows.fresh), "select 0 as later");
+        assert_eq!(sql(&grows.full_build), "select 0 as later");
         assert_eq!(sql(grows.incremental.as_ref().unwrap()), "select 1 as later");
     }
 
     #[test]
     fn a_question_to_the_database_is_no_mistake() {
         let asks = compile("{% if execute %}{{ run_query('select 1') }}{% endif %}select 1 as id");
-        assert!(matches!(asks.fresh, CompiledForm::NeedsDatabase) && asks.broken.is_none());
+        assert!(matches!(asks.full_build, CompiledForm::NeedsDatabase) && asks.error.is_none());
         assert!(!asks.is_whole(), "it is compiled each time");
         let broken = compile("{{ exceptions.raise_compiler_error('no') if execute }}select 1");
-        assert!(broken.broken.is_some_and(|d| d.message.contains("no")));
+        assert!(broken.error.is_some_and(|d| d.message.contains("no")));
     }
 }

@@ -53,7 +53,7 @@ const KNOWN: &[&str] = &[
     "skip_nodes_if_on_run_start_fails",
     "validate_macro_args",
     "state_modified_compare_vars",
-    COMPARE_WRITTEN,
+    COMPARE_UNRENDERED,
     "require_unique_project_resource_names",
     "require_ref_searches_node_package_before_root",
     "require_batched_execution_for_custom_microbatch_strategy",
@@ -68,7 +68,7 @@ const KNOWN: &[&str] = &[
 ];
 
 /// Whether states are compared by the unrendered values in properties files and config calls.
-pub(crate) const COMPARE_WRITTEN: &str = "state_modified_compare_more_unrendered_values";
+pub(crate) const COMPARE_UNRENDERED: &str = "state_modified_compare_more_unrendered_values";
 
 /// Flags that have no effect when they are set, with the reason.
 const IDLE: &[(&str, &str)] = &[

@@ -21,14 +21,14 @@ pub(crate) use exports::{
     ExportColumn, ExportTarget, ExportType, FileTarget, SheetMode, SheetTarget, check_export,
     read_export,
 };
-pub(crate) use flags::{COMPARE_WRITTEN, ProjectFlags, why_idle};
+pub(crate) use flags::{COMPARE_UNRENDERED, ProjectFlags, why_idle};
 pub(crate) use packages::{PackageSpec, parse_packages};
 pub(crate) use profiles::{ProfileOptions, parse_profile};
 pub(crate) use project::{PathKind, ProjectOptions, parse_project, renders_late};
 pub(crate) use scalar::{float_text, is_whole, python_quoted, python_str};
 pub(crate) use selectors::{SelectorDefinition, YamlCriterion, parse_selectors};
 pub(crate) use shape::{
-    Below, Rules as ShapeRules, check_project, check_properties, check_shape, config_problem,
+    Rules as ShapeRules, ValueRules, check_project, check_properties, check_shape, config_problem,
 };
 pub(crate) use yaml::{Key, Yaml, YamlMap, YamlValue, parse_yaml, unknown_keys};
 

@@ -101,7 +101,7 @@ pub(crate) struct ProjectOptions {
     pub(crate) vars: Option<Yaml>,
     pub(crate) sections: Vec<(&'static str, Yaml)>,
     /// The file before rendering.
-    pub(crate) written: Option<Yaml>,
+    pub(crate) unrendered: Option<Yaml>,
     pub(crate) on_run_start: Vec<(String, Span)>,
     pub(crate) on_run_end: Vec<(String, Span)>,
     pub(crate) dispatch: Vec<DispatchEntry>,
@@ -124,8 +124,8 @@ impl ProjectOptions {
     }
 
     /// A section before rendering.
-    pub(crate) fn written_section(&self, name: &str) -> Option<&Yaml> {
-        self.written.as_ref()?.as_map()?.get(name)
+    pub(crate) fn unrendered_section(&self, name: &str) -> Option<&Yaml> {
+        self.unrendered.as_ref()?.as_map()?.get(name)
     }
 
     pub(crate) fn section(&self, name: &str) -> Option<&Yaml> {
@@ -289,7 +289,7 @@ pub(crate) fn parse_project(file: FileId, tree: &Yaml) -> Checked<Option<Project
         require_version: read_strings(map, "require-dbt-version", &mut out).unwrap_or_default(),
         vars: map.get("vars").cloned(),
         sections: Vec::new(),
-        written: None,
+        unrendered: None,
         on_run_start: read_strings(map, "on-run-start", &mut out).unwrap_or_default(),
         on_run_end: read_strings(map, "on-run-end", &mut out).unwrap_or_default(),
         dispatch: Vec::new(),

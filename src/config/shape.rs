@@ -12,19 +12,19 @@ use crate::source::Span;
 
 /// The types of a value, as letters: `T`ext, `D`ate, `N`umber, `B`oolean, `0` for null, `L`ist,
 /// `M`apping. A `!` makes the key required.
-pub(crate) type Shapes = &'static str;
+pub(crate) type TypeCodes = &'static str;
 
 /// The rules of a mapping: for each key its types and the rules for what is below it.
-pub(crate) type Rules = &'static [(&'static str, Shapes, Below)];
+pub(crate) type Rules = &'static [(&'static str, TypeCodes, ValueRules)];
 
 /// The rules for what is below a key.
 #[derive(Clone, Copy)]
-pub(crate) enum Below {
+pub(crate) enum ValueRules {
     Nothing,
     /// A mapping with these keys.
     Keys(Rules),
     /// A list of items of these types; those that are mappings have these keys.
-    Items(Shapes, Rules),
+    Items(TypeCodes, Rules),
     /// A mapping that has at least one of these keys.
     AnyOf(Rules),
     /// A text that is one of these words.
@@ -35,7 +35,7 @@ pub(crate) enum Below {
     Tests,
 }
 
-use Below::{AnyOf, DateText, Items, Keys, Nothing, Tests, Words};
+use ValueRules::{AnyOf, DateText, Items, Keys, Nothing, Tests, Words};
 
 const DOCS: Rules = &[("show", "B", Nothing), ("node_color", "T0", Nothing)];
 const OWNER: Rules = &[("name", "TD", Nothing), ("email", "TL", Nothing)];
@@ -188,7 +188,7 @@ const GROUP: Rules = &[
     ("owner", "M!", AnyOf(OWNER)),
     ("config", "M", Nothing),
 ];
-const FORMATS: Below = Words(&["csv", "dict", "sql"]);
+const FORMATS: ValueRules = Words(&["csv", "dict", "sql"]);
 const GIVEN: Rules = &[
     ("input", "T", Nothing),
     ("format", "T", FORMATS),
@@ -262,7 +262,7 @@ const PROJECT: Rules = &[
 ];
 
 /// The types of configs of models, seeds and snapshots.
-const NODE_CONFIGS: &[(&str, Shapes)] = &[
+const NODE_CONFIGS: &[(&str, TypeCodes)] = &[
     ("materialized", "T"),
     ("schema", "TD0"),
     ("alias", "TD0"),
@@ -300,7 +300,7 @@ const NODE_CONFIGS: &[(&str, Shapes)] = &[
 ];
 
 /// The types of configs of data tests.
-const TEST_CONFIGS: &[(&str, Shapes)] = &[
+const TEST_CONFIGS: &[(&str, TypeCodes)] = &[
     ("severity", "T"),
     ("where", "T0"),
     ("limit", "TN0"),
@@ -349,7 +349,13 @@ fn check(map: &YamlMap, rules: Rules, path: &str, out: &mut Vec<Diagnostic>) {
     }
 }
 
-fn check_value(value: &Yaml, shapes: Shapes, below: Below, path: &str, out: &mut Vec<Diagnostic>) {
+fn check_value(
+    value: &Yaml,
+    shapes: TypeCodes,
+    below: ValueRules,
+    path: &str,
+    out: &mut Vec<Diagnostic>,
+) {
     if !is_taken(value, shapes) {
         out.push(wrong(&format!("`{path}`"), shapes, value));
         return;
@@ -443,12 +449,12 @@ fn has_jinja(text: &str) -> bool {
     text.contains("{{") || text.contains("{%")
 }
 
-fn is_taken(value: &Yaml, shapes: Shapes) -> bool {
+fn is_taken(value: &Yaml, shapes: TypeCodes) -> bool {
     shapes.contains(letter(&value.value)) || value.as_str().is_some_and(has_jinja)
 }
 
 /// The types in words, such as `a text or a list`.
-fn listed(shapes: Shapes) -> String {
+fn listed(shapes: TypeCodes) -> String {
     let names: Vec<&str> = shapes
         .chars()
         .filter_map(|c| match c {
@@ -463,7 +469,7 @@ fn listed(shapes: Shapes) -> String {
     names.join(" or ")
 }
 
-fn wrong(what: &str, shapes: Shapes, value: &Yaml) -> Diagnostic {
+fn wrong(what: &str, shapes: TypeCodes, value: &Yaml) -> Diagnostic {
     let d = Diagnostic::error(
         Code::YamlShape,
         format!("{what} is {}, not {}", listed(shapes), value.kind()),

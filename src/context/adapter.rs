@@ -1,8 +1,8 @@
 //! `adapter`: the object through which templates query and change the database.
 //!
-//! At parse stubs answer (semantics 1.2). At compile only what `Existing` knows of this node's own
-//! relation is answered; any other question stops the render, and the node is compiled just before
-//! it is built.
+//! At parse stubs answer (semantics 1.2). At compile only what `ExistingRelations` knows of this
+//! node's own relation is answered; any other question stops the render, and the node is compiled
+//! just before it is built.
 
 use super::column::ColumnValue;
 use super::constraints::{
@@ -11,7 +11,7 @@ use super::constraints::{
 use super::none;
 use super::reads::RenderQuestion;
 use super::relation::RelationValue;
-use super::session::{Abort, Db, Phase, Session};
+use super::session::{Abort, DatabaseAccess, Phase, RenderSession};
 use super::statements::{self, Fetch, run_statement};
 use crate::config::{Json, python_str};
 use crate::engine::{ExistingColumn, ExistingRelation, Relation};
@@ -23,13 +23,13 @@ use minijinja::value::{Object, ObjectRepr, Tuple, Value};
 use minijinja::{Error, State};
 use std::sync::Arc;
 
-pub(super) fn adapter_value(session: &Arc<Session>) -> Value {
+pub(super) fn adapter_value(session: &Arc<RenderSession>) -> Value {
     Value::from_object(Adapter { session: session.clone() })
 }
 
 #[derive(Debug)]
 struct Adapter {
-    session: Arc<Session>,
+    session: Arc<RenderSession>,
 }
 
 /// The methods that templates can also take as values, without calling them.
@@ -103,7 +103,7 @@ impl Object for Adapter {
         method: &str,
         args: &[Value],
     ) -> Result<Value, Error> {
-        let session = with_extension::<Session>(state)?;
+        let session = with_extension::<RenderSession>(state)?;
         let given = args;
         let args = Args::parse(given)?;
         if let Some(found) = pure(&session, state, method, &args)? {
@@ -126,7 +126,7 @@ impl Object for Adapter {
 
 /// `adapter.behavior.<flag>`: whether a flag is on. Its `no_warn` is the same.
 #[derive(Debug)]
-struct Behavior(Arc<Session>);
+struct Behavior(Arc<RenderSession>);
 
 impl Object for Behavior {
     fn repr(self: &Arc<Self>) -> ObjectRepr {
@@ -160,7 +160,7 @@ impl Object for Flag {
 /// one of them.
 #[expect(clippy::too_many_lines, reason = "an arm for each method")]
 fn pure(
-    session: &Arc<Session>,
+    session: &Arc<RenderSession>,
     state: &mut State<'_, '_>,
     method: &str,
     args: &Args,
@@ -174,7 +174,7 @@ fn pure(
             let registry =
                 session.project.registry().ok_or_else(|| error("macros are not loaded yet"))?;
             let found = registry.dispatch(&session.package, &name, namespace.as_deref());
-            session.asked_macro(
+            session.record_macro_read(
                 CallName::Dispatch(name, namespace),
                 found.as_ref().ok().map(|def| &***def),
             );
@@ -196,12 +196,12 @@ fn pure(
         }
         "is_motherduck" | "is_ducklake" => Value::from(false),
         "disable_transactions" => {
-            session.asked(RenderQuestion::Target);
-            Value::from(session.project.target.connection.members().disable_transactions)
+            session.record_read(RenderQuestion::Target);
+            Value::from(session.project.target.connection.adapter_members().disable_transactions)
         }
         "external_root" => {
-            session.asked(RenderQuestion::Target);
-            Value::from(session.project.target.connection.members().external_root)
+            session.record_read(RenderQuestion::Target);
+            Value::from(session.project.target.connection.adapter_members().external_root)
         }
         "get_binding_char" => Value::from(session.project.target.engine.adapter.binding_char),
         "cache_added" | "cache_dropped" | "cache_renamed" | "verify_database" => Value::from(""),
@@ -210,7 +210,7 @@ fn pure(
             Value::from("")
         }
         "valid_incremental_strategies" => {
-            let strategies = session.project.target.engine.abilities.strategies;
+            let strategies = session.project.target.engine.capabilities.strategies;
             list(strategies.iter().copied().map(Value::from).collect())
         }
         "get_incremental_strategy_macro" => {
@@ -254,7 +254,7 @@ fn pure(
 }
 
 /// The results of dbt's adapter at parse time.
-fn parse_stub(session: &Session, method: &str) -> Result<Value, Error> {
+fn parse_stub(session: &RenderSession, method: &str) -> Result<Value, Error> {
     Ok(match method {
         "get_relation" | "load_relation" => none(),
         "check_schema_exists" => Value::from(false),
@@ -292,7 +292,11 @@ fn relation_arg(args: &Args, i: usize, key: &str) -> Result<Relation, Error> {
 }
 
 /// Methods that query relations and columns. `None`: `method` is not one of them.
-fn question(session: &Arc<Session>, method: &str, args: &Args) -> Result<Option<Value>, Error> {
+fn question(
+    session: &Arc<RenderSession>,
+    method: &str,
+    args: &Args,
+) -> Result<Option<Value>, Error> {
     let engine = session.project.target.engine;
     let dialect = session.project.dialect;
     Ok(Some(match method {
@@ -324,12 +328,12 @@ fn question(session: &Arc<Session>, method: &str, args: &Args) -> Result<Option<
         }
         "get_column_schema_from_query" | "get_columns_in_select_sql" => {
             let sql = SqlText::from(args.text(0, "sql")?);
-            let columns = live(session, |w| w.describe(&sql), sql.as_str())?;
+            let columns = live(session, |w| w.describe_query(&sql), sql.as_str())?;
             list(columns.iter().map(|c| ColumnValue::value(c, engine)).collect())
         }
         "check_schema_exists" => {
             let (database, schema) = (args.text(0, "database")?, args.text(1, "schema")?);
-            let schemas = live(session, |w| w.schemas(), "")?;
+            let schemas = live(session, |w| w.list_schemas(), "")?;
             Value::from(schemas.iter().any(|(d, s)| {
                 dialect.folded(d) == dialect.folded(&database)
                     && dialect.folded(s) == dialect.folded(&schema)
@@ -342,60 +346,66 @@ fn question(session: &Arc<Session>, method: &str, args: &Args) -> Result<Option<
 
 /// Runs a query on the connection. Without a connection the render stops.
 fn live<T>(
-    session: &Arc<Session>,
+    session: &Arc<RenderSession>,
     ask: impl FnOnce(&mut dyn crate::engine::Warehouse) -> Result<T, crate::engine::EngineError>,
     sql: &str,
 ) -> Result<T, Error> {
     match session.db() {
-        Db::Live(connection) => {
+        DatabaseAccess::Live(connection) => {
             let result = connection.with(ask);
             result.map_err(|e| session.stop(Abort::Database { error: e, sql: sql.to_owned() }))
         }
-        Db::None | Db::Offline => Err(session.stop(Abort::NeedsDatabase)),
+        DatabaseAccess::None | DatabaseAccess::Offline => Err(session.stop(Abort::NeedsDatabase)),
     }
 }
 
-fn find(session: &Arc<Session>, wanted: &Relation) -> Result<Option<ExistingRelation>, Error> {
+fn find(
+    session: &Arc<RenderSession>,
+    wanted: &Relation,
+) -> Result<Option<ExistingRelation>, Error> {
     let dialect = session.project.dialect;
-    let this = session.unit.this.as_ref().is_some_and(|t| t.same(wanted, dialect));
+    let this = session.subject.this.as_ref().is_some_and(|t| t.same(wanted, dialect));
     if this && let Some(runtime) = session.runtime.as_ref().filter(|r| r.existing.is_known()) {
-        let key = session.unit.this.clone().unwrap_or_else(|| wanted.clone());
+        let key = session.subject.this.clone().unwrap_or_else(|| wanted.clone());
         if let Some(found) = runtime.existing.find(&key) {
             return Ok(Some(found.clone()));
         }
         // The node's own relation may have been created since by its own hooks or materialization.
-        if session.only_compiles() || matches!(session.db(), Db::Offline) {
+        if session.only_compiles() || matches!(session.db(), DatabaseAccess::Offline) {
             return Ok(None);
         }
-    } else if this && matches!(session.db(), Db::Offline) {
+    } else if this && matches!(session.db(), DatabaseAccess::Offline) {
         return Ok(None);
     }
     // The engine has folded the case of names that the project does not quote.
     let wanted = wanted.stored(dialect);
     let database = wanted.database().unwrap_or(&session.project.target.database).to_owned();
     let schema = wanted.schema().unwrap_or(&session.project.target.schema).to_owned();
-    let all = live(session, |w| w.list(&database, &schema), "")?;
+    let all = live(session, |w| w.list_relations(&database, &schema), "")?;
     Ok(all
         .into_iter()
         .find(|r| dialect.folded(r.relation.identifier()) == dialect.folded(wanted.identifier())))
 }
 
-fn columns_of(session: &Arc<Session>, relation: &Relation) -> Result<Vec<ExistingColumn>, Error> {
+fn columns_of(
+    session: &Arc<RenderSession>,
+    relation: &Relation,
+) -> Result<Vec<ExistingColumn>, Error> {
     let this =
-        session.unit.this.as_ref().is_some_and(|t| t.same(relation, session.project.dialect));
-    if this && matches!(session.db(), Db::Offline) {
+        session.subject.this.as_ref().is_some_and(|t| t.same(relation, session.project.dialect));
+    if this && matches!(session.db(), DatabaseAccess::Offline) {
         let existing = session.runtime.as_ref().map(|r| &r.existing);
         return Ok(existing
             .and_then(|e| e.find(relation))
             .map(|r| r.columns.clone())
             .unwrap_or_default());
     }
-    live(session, |w| w.columns_to_cast(relation), "")
+    live(session, |w| w.list_castable_columns(relation), "")
 }
 
 /// Methods that change the database or run SQL.
 fn command(
-    session: &Arc<Session>,
+    session: &Arc<RenderSession>,
     state: &mut State<'_, '_>,
     method: &str,
     args: &Args,
@@ -409,7 +419,7 @@ fn command(
             };
             // dbt-duckdb never begins a transaction if `disable_transactions` is set.
             let begin = args.flag(1, "auto_begin", false)
-                && !session.project.target.connection.members().disable_transactions;
+                && !session.project.target.connection.adapter_members().disable_transactions;
             let (response, table) = run_statement(session, &args.text(0, "sql")?, fetch, begin)?;
             Value::from(Tuple::from(vec![response, table]))
         }
@@ -447,13 +457,13 @@ fn command(
 }
 
 /// The macro that `call` resolves to in the session's package, as a value.
-fn own_macro(session: &Session, call: CallName) -> Option<Value> {
+fn own_macro(session: &RenderSession, call: CallName) -> Option<Value> {
     let def = session.find_macro(call)?;
     session.project.registry()?.value_of(&def)
 }
 
 /// The `get_columns_in_relation` of the project or a package, if one overrides the built-in macro.
-fn own_columns_macro(session: &Session) -> Option<Value> {
+fn own_columns_macro(session: &RenderSession) -> Option<Value> {
     const NAME: &str = "get_columns_in_relation";
     let def = find_foreign_macro(session, CallName::Plain(NAME.to_owned())).or_else(|| {
         let dispatched = CallName::Dispatch(NAME.to_owned(), Some("dbt".to_owned()));
@@ -463,13 +473,13 @@ fn own_columns_macro(session: &Session) -> Option<Value> {
 }
 
 /// The macro that `call` resolves to in the session's package, unless it is a built-in one.
-fn find_foreign_macro(session: &Session, call: CallName) -> Option<Arc<MacroDef>> {
+fn find_foreign_macro(session: &RenderSession, call: CallName) -> Option<Arc<MacroDef>> {
     let registry = session.project.registry()?;
     session.find_macro(call).filter(|def| !registry.is_internal(def))
 }
 
 /// Commits, if the session controls its transactions.
-fn commit(session: &Session) -> Result<(), Error> {
+fn commit(session: &RenderSession) -> Result<(), Error> {
     session
         .commit()
         .map_err(|error| session.stop(Abort::Database { error, sql: "commit".to_owned() }))
@@ -477,7 +487,7 @@ fn commit(session: &Session) -> Result<(), Error> {
 
 /// The effective `hard_deletes`. `config` is a mapping, or the node's `config` object, whose values
 /// are not attributes.
-fn hard_deletes(session: &Session, config: &Value) -> Result<Value, Error> {
+fn hard_deletes(session: &RenderSession, config: &Value) -> Result<Value, Error> {
     let invalidate = config_value(session, config, "invalidate_hard_deletes");
     match (invalidate, config_value(session, config, "hard_deletes")) {
         (Some(_), Some(_)) => {
@@ -495,9 +505,9 @@ fn hard_deletes(session: &Session, config: &Value) -> Result<Value, Error> {
 }
 
 /// The value of a key in the given config, else in the node's. `None` if it is not set or null.
-fn config_value(session: &Session, config: &Value, key: &str) -> Option<Value> {
+fn config_value(session: &RenderSession, config: &Value, key: &str) -> Option<Value> {
     let given = config.get_attr(key).ok().filter(|v| !v.is_undefined());
-    let found = given.or_else(|| session.unit.config.get(key).map(from_json));
+    let found = given.or_else(|| session.subject.config.get(key).map(from_json));
     found.filter(|v| !v.is_none())
 }
 
@@ -634,7 +644,7 @@ fn external_read_location(args: &Args) -> Result<String, Error> {
     Ok(format!("{location}/{}*.{extension}", "*/".repeat(depth)))
 }
 
-fn seed_path(session: &Session, model: &Value) -> String {
+fn seed_path(session: &RenderSession, model: &Value) -> String {
     let path = model.get_attr("original_file_path").map(|v| v.to_string()).unwrap_or_default();
     let root = model
         .get_attr("root_path")

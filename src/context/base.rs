@@ -147,7 +147,7 @@ impl Object for Var {
     }
 
     fn call(self: &Arc<Self>, state: &mut State<'_, '_>, args: &[Value]) -> Result<Value, Error> {
-        let session = crate::jinja::with_extension::<super::Session>(state)?;
+        let session = crate::jinja::with_extension::<super::RenderSession>(state)?;
         let args = crate::jinja::Args::parse(args)?;
         let name = args.text(0, "var_name")?;
         if name.starts_with(SECRET_PREFIX) && !session.project.secrets {
@@ -180,12 +180,13 @@ impl Object for Var {
         method: &str,
         args: &[Value],
     ) -> Result<Value, Error> {
-        let session = crate::jinja::with_extension::<super::Session>(state)?;
+        let session = crate::jinja::with_extension::<super::RenderSession>(state)?;
         let name = args.first().map(Value::to_string).unwrap_or_default();
         match method {
             "has_var" => {
                 let found = session.project.vars.find(&session.package, &name).is_some();
-                session.asked(RenderQuestion::HasVar { package: session.package.clone(), name });
+                session
+                    .record_read(RenderQuestion::HasVar { package: session.package.clone(), name });
                 Ok(Value::from(found))
             }
             _ => Err(Error::from(minijinja::ErrorKind::UnknownMethod)),
@@ -195,7 +196,7 @@ impl Object for Var {
 
 fn env_var(
     _: &mut State<'_, '_>,
-    session: &Arc<super::Session>,
+    session: &Arc<super::RenderSession>,
     args: crate::jinja::Args,
 ) -> Result<Value, Error> {
     let name = args.text(0, "var")?;
@@ -204,7 +205,7 @@ fn env_var(
     }
     let found = session.project.env(&name);
     if !name.starts_with(SECRET_PREFIX) {
-        session.asked(RenderQuestion::Env(name.clone()));
+        session.record_read(RenderQuestion::Env(name.clone()));
     }
     match (found, args.get(1, "default")) {
         (Some(value), _) => Ok(Value::from(value)),

@@ -5,7 +5,7 @@
 //! valid for one command only. Must not know: how a name is found.
 
 use super::reads::RenderQuestion;
-use super::session::{NodeScope, Session};
+use super::session::{NodeScope, RenderSession};
 use crate::config::{Json, JsonMap};
 use crate::jinja::{Scope, dict, from_json, list};
 use minijinja::value::{Enumerator, Object, ObjectRepr, Value};
@@ -78,11 +78,11 @@ pub(super) const NAMES: &[&str] = &[
 ];
 
 /// `builtins`: the members of the context, even if a macro has the same name.
-pub(super) fn builtins_value(session: &Arc<Session>) -> Value {
+pub(super) fn builtins_value(session: &Arc<RenderSession>) -> Value {
     Value::from_object(Builtins(session.clone()))
 }
 
-struct Builtins(Arc<Session>);
+struct Builtins(Arc<RenderSession>);
 
 impl fmt::Debug for Builtins {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -126,10 +126,10 @@ impl Object for Builtins {
 #[derive(Debug)]
 struct Carrying {
     function: Value,
-    session: Arc<Session>,
+    session: Arc<RenderSession>,
 }
 
-pub(super) fn attach_session(session: &Arc<Session>, function: Value) -> Value {
+pub(super) fn attach_session(session: &Arc<RenderSession>, function: Value) -> Value {
     Value::from_object(Carrying { function, session: session.clone() })
 }
 
@@ -143,7 +143,7 @@ impl Object for Carrying {
             "config" => Some(runtime_config(&self.session)),
             "model" => {
                 self.session.note_unsteady();
-                self.session.asked(RenderQuestion::Node);
+                self.session.record_read(RenderQuestion::Node);
                 Some(self.session.model())
             }
             other => self.function.get_attr(other).ok().filter(|v| !v.is_undefined()),
@@ -169,10 +169,10 @@ impl Object for Carrying {
 }
 
 /// The plain data of dbt's `RuntimeConfig`.
-pub(super) fn runtime_config(session: &Session) -> Value {
+pub(super) fn runtime_config(session: &RenderSession) -> Value {
     session.note_unsteady();
     // It contains the whole project file, so what is made from it is not cached for other commands.
-    session.asked(RenderQuestion::Invocation);
+    session.record_read(RenderQuestion::Invocation);
     let project = &session.project;
     let quoting = ["database", "schema", "identifier"].iter().zip(project.quoting);
     let quoting: JsonMap = quoting.map(|(key, on)| ((*key).to_owned(), Json::Bool(on))).collect();

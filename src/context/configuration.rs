@@ -1,7 +1,7 @@
 //! `config(...)` and `config.get(...)`.
 
 use super::none;
-use super::session::{Abort, Phase, Session};
+use super::session::{Abort, Phase, RenderSession};
 use crate::config::Json;
 use crate::hash::FastMap;
 use crate::jinja::{Args, from_json, no_config_value, to_json, with_extension};
@@ -24,7 +24,7 @@ impl Object for Config {
     /// Records the config at parse. At run the call does nothing, since the config is already
     /// resolved. A positional mapping counts as keyword arguments.
     fn call(self: &Arc<Self>, state: &mut State<'_, '_>, args: &[Value]) -> Result<Value, Error> {
-        let session = with_extension::<Session>(state)?;
+        let session = with_extension::<RenderSession>(state)?;
         if session.phase == Phase::Parse {
             let args = Args::parse(args)?;
             let span = session.site(state);
@@ -59,7 +59,7 @@ impl Object for Config {
         method: &str,
         args: &[Value],
     ) -> Result<Value, Error> {
-        let session = with_extension::<Session>(state)?;
+        let session = with_extension::<RenderSession>(state)?;
         let args = Args::parse(args)?;
         let parsing = session.phase == Phase::Parse;
         session.note_unsteady();
@@ -69,14 +69,14 @@ impl Object for Config {
             "get" | "require" | "meta_get" | "meta_require" if parsing => Ok(Value::from("")),
             "get" | "require" => {
                 let name = args.text(0, "name")?;
-                let found = session.unit.config.effective(session.unit.kind, &name);
+                let found = session.subject.config.effective(session.subject.kind, &name);
                 // A null value satisfies `require`, but `get` returns its default instead.
                 let found = if method == "get" { found.filter(|v| !v.is_null()) } else { found };
                 lookup(&session, found, &name, &args, method == "require")
             }
             "meta_get" | "meta_require" => {
                 let name = args.text(0, "name")?;
-                let found = session.unit.config.map("meta").and_then(|m| m.get(&name)).cloned();
+                let found = session.subject.config.map("meta").and_then(|m| m.get(&name)).cloned();
                 lookup(&session, found, &name, &args, method == "meta_require")
             }
             // The same as a call with this one key; `set_sql_header` uses it.
@@ -112,7 +112,7 @@ fn has_key(given: &[(String, Json)], key: &str) -> bool {
 }
 
 fn lookup(
-    session: &Session,
+    session: &RenderSession,
     found: Option<Json>,
     name: &str,
     args: &Args,
@@ -121,16 +121,16 @@ fn lookup(
     match found {
         Some(value) => Ok(from_json(&value)),
         None if required => {
-            let message = format!("`{}` needs a config `{name}`", session.unit.name);
+            let message = format!("`{}` needs a config `{name}`", session.subject.name);
             Err(session.stop(Abort::Raised(message)))
         }
         None => Ok(args.get(1, "default").cloned().unwrap_or_else(none)),
     }
 }
 
-fn persist(session: &Session, what: &str) -> bool {
+fn persist(session: &RenderSession, what: &str) -> bool {
     session
-        .unit
+        .subject
         .config
         .map("persist_docs")
         .and_then(|m| m.get(what))

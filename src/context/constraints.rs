@@ -1,7 +1,7 @@
 //! Renders the constraints of contracts as SQL.
 
 use super::relation::RelationValue;
-use super::session::Session;
+use super::session::RenderSession;
 use crate::config::{Json, python_str};
 use crate::engine::Dialect;
 use crate::jinja::{error, list, to_json};
@@ -46,9 +46,9 @@ pub(super) fn resolve_references<'a>(
 /// The suffix for the names of a candidate's constraints. On engines whose constraint names must be
 /// unique, the indexes of the candidate must not have the names of the published table's. The swap
 /// removes the suffix.
-pub(super) fn constraint_suffix(session: &Session) -> String {
+pub(super) fn constraint_suffix(session: &RenderSession) -> String {
     let builds = session.builds_candidate();
-    let unique = session.project.target.engine.abilities.unique_constraint_names;
+    let unique = session.project.target.engine.capabilities.unique_constraint_names;
     if builds && unique { "__candidate".to_owned() } else { String::new() }
 }
 

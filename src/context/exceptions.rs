@@ -1,7 +1,7 @@
 //! `exceptions`: errors and warnings that templates raise.
 
 use super::contract::render_mismatches;
-use super::session::{Abort, Session};
+use super::session::{Abort, RenderSession};
 use crate::jinja::{Args, error, to_json, with_extension};
 use minijinja::value::{Object, ObjectRepr, Value};
 use minijinja::{Error, State};
@@ -25,7 +25,7 @@ impl Object for Exceptions {
         method: &str,
         args: &[Value],
     ) -> Result<Value, Error> {
-        let session = with_extension::<Session>(state)?;
+        let session = with_extension::<RenderSession>(state)?;
         let args = Args::parse(args)?;
         let message = match method {
             "warn" => {
@@ -55,14 +55,16 @@ impl Object for Exceptions {
             }
             "missing_config" => format!(
                 "`{}` needs a config `{}`",
-                session.unit.name,
+                session.subject.name,
                 args.text(1, "name").unwrap_or_default()
             ),
-            "missing_materialization" => format!("no materialization for `{}`", session.unit.name),
+            "missing_materialization" => {
+                format!("no materialization for `{}`", session.subject.name)
+            }
             "missing_relation" => format!("relation {} not found", first_text(&args)),
             "column_type_missing" => format!(
                 "the contract of `{}` needs a `data_type` for: {}",
-                session.unit.name,
+                session.subject.name,
                 first_text(&args)
             ),
             "raise_contract_error" => {
@@ -71,7 +73,7 @@ impl Object for Exceptions {
                 let differences = render_mismatches(&contract, &query);
                 format!(
                     "the columns of `{}` are not those of its contract\n{differences}",
-                    session.unit.name
+                    session.subject.name
                 )
             }
             other if other.starts_with("raise_") || other.starts_with("missing_") => {

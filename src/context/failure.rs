@@ -1,10 +1,10 @@
 //! Turns a failed render into a diagnostic.
 
 use super::reads::RenderQuestion;
-use super::session::{Abort, Session};
+use super::session::{Abort, RenderSession};
 use crate::diag::{Code, Diagnostic, nearest_name};
 use crate::engine::EngineErrorKind;
-use crate::jinja::{Failure, MacroDef};
+use crate::jinja::{MacroDef, RenderFailure};
 use crate::source::Span;
 
 /// The diagnostic of an internal error.
@@ -13,7 +13,11 @@ pub(crate) fn internal_diagnostic(message: impl Into<String>) -> Diagnostic {
 }
 
 /// The diagnostic of a failed render. `whole` is its location if no better one is known.
-pub(crate) fn failure_diagnostic(failure: &Failure, session: &Session, whole: Span) -> Diagnostic {
+pub(crate) fn failure_diagnostic(
+    failure: &RenderFailure,
+    session: &RenderSession,
+    whole: Span,
+) -> Diagnostic {
     let place = failure_place(failure, session, whole);
     let abort = session.take_abort();
     let diagnostic = match &abort {
@@ -84,12 +88,12 @@ pub(crate) fn failure_diagnostic(failure: &Failure, session: &Session, whole: Sp
     } else {
         calls.join(", called by ")
     };
-    diagnostic.note(format!("in macro {shown}, called by `{}`", session.unit.unique_id))
+    diagnostic.note(format!("in macro {shown}, called by `{}`", session.subject.unique_id))
 }
 
 /// The location of a failure. If it is in a built-in macro, where users cannot look, the innermost
 /// macro of the project is the location, else the node.
-fn failure_place(failure: &Failure, session: &Session, whole: Span) -> Span {
+fn failure_place(failure: &RenderFailure, session: &RenderSession, whole: Span) -> Span {
     match failure.trace.first() {
         Some(first) if is_built_in(session, first) => failure
             .trace
@@ -100,15 +104,15 @@ fn failure_place(failure: &Failure, session: &Session, whole: Span) -> Span {
     }
 }
 
-fn is_built_in(session: &Session, def: &MacroDef) -> bool {
+fn is_built_in(session: &RenderSession, def: &MacroDef) -> bool {
     session.project.registry().is_some_and(|registry| registry.is_internal(def))
 }
 
 /// The name of a macro or member that is most similar to the undefined one.
-fn nearest_member(failure: &Failure, session: &Session) -> Option<String> {
+fn nearest_member(failure: &RenderFailure, session: &RenderSession) -> Option<String> {
     let unknown = failure.unknown.as_deref()?;
     let registry = session.project.registry()?;
-    session.asked(RenderQuestion::MacroNames(session.package.clone()));
+    session.record_read(RenderQuestion::MacroNames(session.package.clone()));
     let members = session.project.members.keys().copied();
     nearest_name(unknown, registry.names(&session.package).chain(members)).map(str::to_owned)
 }

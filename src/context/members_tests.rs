@@ -2,14 +2,14 @@
 
 use super::builtins::NAMES;
 use super::session::{RUN_ONLY, STEADY};
-use super::{Db, InvocationContext, LogLine, NodeScope, Session};
-use crate::compile::{CompileError, Compiled, Compiler, unit_of};
+use super::{DatabaseAccess, InvocationContext, LogLine, NodeScope, RenderSession};
+use crate::compile::{CompileError, Compiled, Compiler, subject_of};
 use crate::config::Json;
-use crate::engine::Existing;
+use crate::engine::ExistingRelations;
 use crate::jinja::Scope;
 use crate::manifest::Node;
 use crate::system::MemorySystem;
-use crate::workspace::Reading;
+use crate::workspace::ProjectReading;
 use crate::workspace::testing::workspace;
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -572,7 +572,7 @@ fn invocation() -> InvocationContext {
 }
 
 /// Reads a project with these models in addition to `a` and the two versions of `v`.
-fn read(models: &[(String, &str)]) -> Reading {
+fn read(models: &[(String, &str)]) -> ProjectReading {
     let own = [
         ("project.yml", PROJECT),
         ("models/s.yml", PROPERTIES),
@@ -606,7 +606,7 @@ fn model<'a>(compiler: &'a Compiler, name: &str) -> &'a Node {
 }
 
 fn compile(compiler: &Compiler, name: &str) -> Result<Compiled, CompileError> {
-    let existing = Arc::new(Existing::Unknown);
+    let existing = Arc::new(ExistingRelations::Unknown);
     compiler.compile(model(compiler, name).id, &Arc::default(), &existing, None)
 }
 
@@ -737,9 +737,9 @@ fn a_text_whose_members_are_the_same_at_parse_and_at_run_is_known_when_it_is_par
 
 /// The scope of `a` at run.
 fn names_at_run(compiler: &Compiler) -> NodeScope {
-    let existing = Arc::new(Existing::Unknown);
+    let existing = Arc::new(ExistingRelations::Unknown);
     let node = model(compiler, "a");
-    NodeScope(compiler.session(node, &Arc::default(), &existing, Db::Offline))
+    NodeScope(compiler.session(node, &Arc::default(), &existing, DatabaseAccess::Offline))
 }
 
 #[test]
@@ -771,7 +771,7 @@ fn members_that_are_the_same_at_parse_and_at_run_are_there() {
 fn members_of_a_run_are_not_there_at_parse() {
     let compiler = open(&[]);
     let node = model(&compiler, "a");
-    let parse = NodeScope(Session::parse(&compiler.context, &node.package, unit_of(node)));
+    let parse = NodeScope(RenderSession::parse(&compiler.context, &node.package, subject_of(node)));
     let found: Vec<&str> =
         RUN_ONLY.iter().copied().filter(|name| parse.member(name).is_some()).collect();
     assert!(found.is_empty(), "{found:?}");

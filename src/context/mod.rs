@@ -1,6 +1,6 @@
 //! The members of the Jinja context that know the project, relations and a database.
 //!
-//! In: a `ContextProject` (shared by all renders) and a `Session` (one render: its node, its
+//! In: a `ContextProject` (shared by all renders) and a `RenderSession` (one render: its node, its
 //! record, perhaps a connection). Out: a `Scope` for `jinja`, and the session's record of the
 //! render: refs, sources, configs, reads, log lines. Must not know: passes, adapters, output.
 //!
@@ -43,11 +43,12 @@ pub(crate) use failure::{failure_diagnostic, internal_diagnostic};
 pub(crate) use project::{
     ContextProject, InvocationContext, VarSource, invocation_members, metadata_env, vars_json,
 };
-pub(crate) use reads::{Facts, RenderQuestion, RenderRead};
+pub(crate) use reads::{ConstantFingerprints, RenderQuestion, RenderRead};
 pub(crate) use refs::resolve_ref;
 pub(crate) use relation::RelationValue;
 pub(crate) use session::{
-    Abort, Bindings, Db, LogLine, NodeScope, RenderSubject, Runtime, Session, TransactionControl,
+    Abort, Bindings, DatabaseAccess, LogLine, NodeScope, RenderSession, RenderSubject, Runtime,
+    TransactionControl,
 };
 pub(crate) use statements::response_json;
 pub(crate) use table::rows_of;
@@ -60,11 +61,14 @@ use std::sync::Arc;
 /// Makes a member function from a closure that takes the session and the arguments.
 fn function<F>(f: F) -> Value
 where
-    F: Fn(&mut State<'_, '_>, &Arc<Session>, Args) -> Result<Value, Error> + Send + Sync + 'static,
+    F: Fn(&mut State<'_, '_>, &Arc<RenderSession>, Args) -> Result<Value, Error>
+        + Send
+        + Sync
+        + 'static,
 {
     Value::from_function(move |state: &mut State<'_, '_>, args: Rest<ValueOrKwargs>| {
         let values: Vec<Value> = args.0.into_iter().map(ValueOrKwargs::into_value).collect();
-        let session = with_extension::<Session>(state)?;
+        let session = with_extension::<RenderSession>(state)?;
         f(state, &session, Args::parse(&values)?)
     })
 }

@@ -4,7 +4,7 @@ use super::datetime::{
     TemporalValue, duration_value, make_date, make_time, temporal_value as moment,
 };
 use super::reads::RenderQuestion;
-use super::session::Session;
+use super::session::RenderSession;
 use super::zones::{Zone, zone_of};
 use crate::jinja::{Args, METHODS, dict, error, with_extension};
 use jiff::civil::{Date, DateTime, Time};
@@ -273,8 +273,8 @@ pub(super) fn class_call(
 
 /// The current time. Records the read, since the result of the render depends on it.
 fn ask_now(state: &mut State<'_, '_>) -> Result<Timestamp, Error> {
-    let session = with_extension::<Session>(state)?;
-    session.asked(RenderQuestion::Now);
+    let session = with_extension::<RenderSession>(state)?;
+    session.record_read(RenderQuestion::Now);
     Ok(session.project.system.now())
 }
 

@@ -1,7 +1,7 @@
 //! The parts of the context that all renders of an invocation share.
 
-use super::reads::Facts;
-use super::session::{Phase, Session};
+use super::reads::ConstantFingerprints;
+use super::session::{Phase, RenderSession};
 use super::{base, configuration, exceptions, modules, refs, statements};
 use crate::config::{Json, JsonMap, Yaml};
 use crate::engine::{Dialect, Target};
@@ -66,7 +66,7 @@ pub(crate) struct ContextProject {
     pub(crate) store_failures: bool,
     pub(crate) registry: OnceLock<Arc<MacroRegistry>>,
     /// Fingerprints of facts that are constant during the command.
-    pub(crate) facts: Facts,
+    pub(crate) facts: ConstantFingerprints,
     pub(crate) members: FastMap<&'static str, Value>,
     /// Whether secret variables can be read, which is so only in profiles and packages.
     pub(crate) secrets: bool,
@@ -171,7 +171,7 @@ impl Object for Flags {
 }
 
 /// `graph`: empty at parse, else all nodes as mappings.
-pub(super) fn graph_value(session: &Session) -> Option<Value> {
+pub(super) fn graph_value(session: &RenderSession) -> Option<Value> {
     let Some(runtime) = session.runtime.as_ref().filter(|_| session.phase == Phase::Execute) else {
         let keys = [
             "exposures",

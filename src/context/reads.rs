@@ -94,7 +94,7 @@ impl RenderRead {
 /// Fingerprints of inputs that are constant during a command. The values are not stored, since they
 /// may be secret.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Facts {
+pub(crate) struct ConstantFingerprints {
     pub(super) target: Fingerprint,
     pub(super) flags: Fingerprint,
     pub(super) arguments: Fingerprint,
@@ -103,7 +103,7 @@ pub(crate) struct Facts {
     pub(super) metadata: Fingerprint,
 }
 
-impl Facts {
+impl ConstantFingerprints {
     pub(crate) fn target(&self) -> Fingerprint {
         self.target
     }
@@ -113,8 +113,8 @@ impl Facts {
         settings: &super::InvocationContext,
         started: jiff::Timestamp,
         system: &dyn System,
-    ) -> Facts {
-        let members = target.connection.members();
+    ) -> ConstantFingerprints {
+        let members = target.connection.adapter_members();
         let extra = format!(
             "{}
 {}",
@@ -122,10 +122,10 @@ impl Facts {
         );
         let shown = Json::Object(super::project::target_json(target)).to_string();
         let metadata = super::metadata_env(system).flat_map(|(name, value)| [name, value]);
-        Facts {
+        ConstantFingerprints {
             target: Fingerprint::of_parts([&*target.database, &*target.schema, &shown, &extra]),
-            flags: map_print(&settings.flags),
-            arguments: map_print(&settings.args),
+            flags: fingerprint_map(&settings.flags),
+            arguments: fingerprint_map(&settings.args),
             invocation: Fingerprint::of(&settings.invocation_id),
             started: Fingerprint::of(&started.to_string()),
             metadata: Fingerprint::of_parts(metadata),
@@ -133,18 +133,18 @@ impl Facts {
     }
 }
 
-fn map_print(map: &JsonMap) -> Fingerprint {
+fn fingerprint_map(map: &JsonMap) -> Fingerprint {
     Fingerprint::of(&Json::Object(map.clone()).to_string())
 }
 
 /// The fingerprint of a value; `None` if there is none.
-pub(super) fn print_of(value: Option<&Json>) -> Option<Fingerprint> {
+pub(super) fn fingerprint_json(value: Option<&Json>) -> Option<Fingerprint> {
     value.map(|v| Fingerprint::of(&v.to_string()))
 }
 
 /// The fingerprint of a macro's definition; `None` if there is no macro.
-pub(crate) fn macro_print(found: Option<&MacroDef>) -> Option<Fingerprint> {
-    found.map(|def| def.print)
+pub(crate) fn fingerprint_macro(found: Option<&MacroDef>) -> Option<Fingerprint> {
+    found.map(|def| def.fingerprint)
 }
 
 impl ContextProject {
@@ -153,12 +153,14 @@ impl ContextProject {
     pub(crate) fn answer(&self, question: &RenderQuestion) -> Option<Option<Fingerprint>> {
         let facts = &self.facts;
         Some(match question {
-            RenderQuestion::Var { package, name } => print_of(self.vars.find(package, name)),
+            RenderQuestion::Var { package, name } => {
+                fingerprint_json(self.vars.find(package, name))
+            }
             RenderQuestion::HasVar { package, name } => {
                 self.vars.find(package, name).map(|_| Fingerprint::of(name))
             }
             RenderQuestion::Env(name) => self.system.env(name).map(|value| Fingerprint::of(&value)),
-            RenderQuestion::Macro { package, call } => macro_print(
+            RenderQuestion::Macro { package, call } => fingerprint_macro(
                 self.registry().and_then(|r| r.find_call(package, call)).map(|def| &**def),
             ),
             RenderQuestion::MacroNames(package) => self.registry().map(|r| {

@@ -1,13 +1,13 @@
 //! `ref`, `source`, `metric`, `function`: recorded at parse, resolved at run.
 
 use super::relation::RelationValue;
-use super::session::{Abort, Bindings, Phase, RefTarget, Session, Shape};
+use super::session::{Abort, Bindings, Phase, RefForm, RefTarget, RenderSession};
 use super::{function, none};
 use crate::diag::nearest_name;
 use crate::engine::{EngineSpec, RelationKind};
 use crate::hash::FastMap;
 use crate::jinja::{Args, error};
-use crate::manifest::{FoundNode, Lookup, Manifest, NodeId, RefCall, SourceCall};
+use crate::manifest::{FoundNode, Manifest, NodeId, NodeLookup, RefCall, SourceCall};
 use minijinja::value::Value;
 use minijinja::{Error, State};
 use std::sync::Arc;
@@ -36,9 +36,9 @@ pub(super) fn install_references(out: &mut FastMap<&'static str, Value>) {
 }
 
 /// The value of a reference at parse: the relation of this node, which prints the call's arguments.
-fn own_relation(session: &Session, asked: &str) -> Value {
+fn own_relation(session: &RenderSession, asked: &str) -> Value {
     let engine = session.project.target.engine;
-    match session.unit.this.clone() {
+    match session.subject.this.clone() {
         Some(this) => RelationValue::stand_in(this, engine, asked, session.unsteady()),
         None => none(),
     }
@@ -46,7 +46,7 @@ fn own_relation(session: &Session, asked: &str) -> Value {
 
 fn reference(
     state: &mut State<'_, '_>,
-    session: &Arc<Session>,
+    session: &Arc<RenderSession>,
     args: Args,
 ) -> Result<Value, Error> {
     let (package, name) = match args.positional.as_slice() {
@@ -85,7 +85,7 @@ fn reference(
 
 /// Resolves a `ref`. The error is a message and a hint.
 pub(crate) fn resolve_ref(
-    lookup: &Lookup,
+    lookup: &NodeLookup,
     call: &RefCall,
     package: &str,
 ) -> Result<NodeId, (String, Option<String>)> {
@@ -111,13 +111,13 @@ pub(crate) fn resolve_ref(
 
 /// Checks that a reference was recorded at parse. Otherwise the order of the run would be wrong.
 fn check_dependency(
-    session: &Session,
+    session: &RenderSession,
     id: NodeId,
     written: &str,
     span: Option<crate::source::Span>,
 ) -> Result<(), Error> {
     let Some(runtime) = &session.runtime else { return Ok(()) };
-    let Some(own) = session.unit.node else { return Ok(()) };
+    let Some(own) = session.subject.node else { return Ok(()) };
     if own == id || runtime.manifest.node(own).depends_on.contains(&id) {
         return Ok(());
     }
@@ -128,14 +128,14 @@ fn check_dependency(
     Err(session.stop(Abort::UnknownRef { message, span, help: Some(help) }))
 }
 
-fn target(session: &Session, id: NodeId) -> Result<Value, Error> {
+fn target(session: &RenderSession, id: NodeId) -> Result<Value, Error> {
     let Some(runtime) = &session.runtime else { return Ok(none()) };
     let (manifest, bindings) = (&runtime.manifest, &runtime.bindings);
     let engine = session.project.target.engine;
     let Some(target) = bindings.target(manifest, id) else {
         return Err(error(format!("`{}` has no relation", manifest.node(id).name)));
     };
-    if matches!(target.shape, Shape::Cte(_)) {
+    if matches!(target.shape, RefForm::Cte(_)) {
         session.record().ctes.push(id);
     }
     let value = relation_value(target, bindings.empty, engine);
@@ -148,9 +148,9 @@ fn target(session: &Session, id: NodeId) -> Result<Value, Error> {
 /// The value of a reference. With `is_empty`, a reference to a CTE prints a query without rows.
 fn relation_value(target: RefTarget, is_empty: bool, engine: &'static EngineSpec) -> RelationValue {
     match target.shape {
-        Shape::Plain => RelationValue::plain(target.relation, engine),
-        Shape::LimitZero => RelationValue::without_rows(target.relation, engine),
-        Shape::Cte(_) => {
+        RefForm::Plain => RelationValue::plain(target.relation, engine),
+        RefForm::LimitZero => RelationValue::without_rows(target.relation, engine),
+        RefForm::Cte(_) => {
             let mut relation = target.relation.with_kind(RelationKind::Cte);
             relation.quote = [false; 3];
             match is_empty {
@@ -161,22 +161,33 @@ fn relation_value(target: RefTarget, is_empty: bool, engine: &'static EngineSpec
     }
 }
 
+/// A reference to a node, as SQL.
+pub(crate) struct PrintedReference {
+    pub(crate) text: String,
+    /// Whether the SQL around it has to define the node as a CTE.
+    pub(crate) needs_cte: bool,
+}
+
 impl Bindings {
-    /// The text of a reference to a node, and whether it needs a CTE. `None`: the node has no
-    /// relation.
-    pub(crate) fn reference_text(
+    /// Prints a reference to a node. `None`: the node has no relation.
+    pub(crate) fn print_reference(
         &self,
         manifest: &Manifest,
         id: NodeId,
         engine: &'static EngineSpec,
-    ) -> Option<(String, bool)> {
+    ) -> Option<PrintedReference> {
         let target = self.target(manifest, id)?;
-        let is_cte = matches!(target.shape, Shape::Cte(_));
-        Some((relation_value(target, self.empty, engine).to_string(), is_cte))
+        let needs_cte = matches!(target.shape, RefForm::Cte(_));
+        let text = relation_value(target, self.empty, engine).to_string();
+        Some(PrintedReference { text, needs_cte })
     }
 }
 
-fn source(state: &mut State<'_, '_>, session: &Arc<Session>, args: Args) -> Result<Value, Error> {
+fn source(
+    state: &mut State<'_, '_>,
+    session: &Arc<RenderSession>,
+    args: Args,
+) -> Result<Value, Error> {
     let (Some(source), Some(table)) = (args.get(0, "source_name"), args.get(1, "table_name"))
     else {
         return Err(error("source() takes the source's name and the table's"));

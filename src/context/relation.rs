@@ -244,7 +244,7 @@ impl fmt::Display for RelationValue {
 
 /// The engine of the target of the session that renders.
 fn engine_of(state: &mut State<'_, '_>) -> Result<&'static EngineSpec, Error> {
-    Ok(crate::jinja::with_extension::<super::Session>(state)?.project.target.engine)
+    Ok(crate::jinja::with_extension::<super::RenderSession>(state)?.project.target.engine)
 }
 
 fn policy(flags: [bool; 3]) -> Value {

@@ -3,9 +3,9 @@
 
 use super::ContextProject;
 use super::column::translate_type;
-use super::reads::{RenderQuestion, RenderRead, macro_print};
+use super::reads::{RenderQuestion, RenderRead, fingerprint_macro};
 use crate::config::{Json, JsonMap};
-use crate::engine::{Connection, EngineError, Existing, Relation, Warehouse};
+use crate::engine::{Connection, EngineError, ExistingRelations, Relation, Warehouse};
 use crate::jinja::{CallName, MacroDef, Scope};
 use crate::manifest::{Manifest, NodeConfig, NodeId, RefCall, ResourceType, SourceCall, UniqueId};
 use crate::source::{FileId, Span};
@@ -44,7 +44,7 @@ pub(crate) struct RenderSubject {
 
 /// How a reference to a node is printed.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Shape {
+pub(crate) enum RefForm {
     Plain,
     /// A CTE of this name, for an ephemeral model.
     Cte(String),
@@ -56,7 +56,7 @@ pub(crate) enum Shape {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct RefTarget {
     pub(crate) relation: Relation,
-    pub(crate) shape: Shape,
+    pub(crate) shape: RefForm,
 }
 
 /// The relations that references print. Nodes without an override print their own.
@@ -95,7 +95,7 @@ impl Bindings {
     }
 
     pub(crate) fn with(mut self, node: NodeId, relation: Relation) -> Bindings {
-        self.bind(node, RefTarget { relation, shape: Shape::Plain });
+        self.bind(node, RefTarget { relation, shape: RefForm::Plain });
         self
     }
 
@@ -108,13 +108,13 @@ impl Bindings {
             let name = format!("__dbt__cte__{}", node.alias);
             return Some(RefTarget {
                 relation: Relation::new(None, None, &name),
-                shape: Shape::Cte(name),
+                shape: RefForm::Cte(name),
             });
         }
         let relation = node.relation.clone()?;
         Some(RefTarget {
             relation,
-            shape: if self.empty { Shape::LimitZero } else { Shape::Plain },
+            shape: if self.empty { RefForm::LimitZero } else { RefForm::Plain },
         })
     }
 }
@@ -124,7 +124,7 @@ impl Bindings {
 pub(crate) struct Runtime {
     pub(crate) manifest: Arc<Manifest>,
     pub(crate) bindings: Arc<Bindings>,
-    pub(crate) existing: Arc<Existing>,
+    pub(crate) existing: Arc<ExistingRelations>,
     /// `graph`, made at the first access.
     pub(crate) graph: Arc<OnceLock<Value>>,
     pub(crate) selected: Arc<Vec<UniqueId>>,
@@ -132,20 +132,21 @@ pub(crate) struct Runtime {
 
 /// The access of a render to the database.
 #[derive(Clone, Debug, Default)]
-pub(crate) enum Db {
+pub(crate) enum DatabaseAccess {
     /// No access, at parse: stubs answer.
     #[default]
     None,
-    /// No access, at compile: only `Existing` answers questions about `this`; any other question
-    /// stops the render.
+    /// No access, at compile: only `ExistingRelations` answers questions about `this`; any other
+    /// question stops the render.
     Offline,
     Live(Connection),
 }
 
-impl Db {
+impl DatabaseAccess {
     /// The connection, or `Offline` without one.
-    pub(crate) fn of(connection: Option<&Connection>) -> Db {
-        connection.map_or(Db::Offline, |connection| Db::Live(connection.clone()))
+    pub(crate) fn of(connection: Option<&Connection>) -> DatabaseAccess {
+        connection
+            .map_or(DatabaseAccess::Offline, |connection| DatabaseAccess::Live(connection.clone()))
     }
 }
 
@@ -159,7 +160,7 @@ pub(crate) struct LogLine {
 
 /// The calls, inputs and output of a render, apart from its text.
 #[derive(Debug, Default)]
-pub(crate) struct Record {
+pub(crate) struct RenderRecord {
     pub(crate) refs: Vec<RefCall>,
     pub(crate) sources: Vec<SourceCall>,
     pub(crate) metrics: Vec<String>,
@@ -202,10 +203,10 @@ pub(crate) enum Abort {
 pub(crate) enum TransactionControl {
     /// The creator of the session. Statements run in the transaction that is open.
     #[default]
-    Maker,
+    Creator,
     /// The session, as in dbt: a statement with `auto_begin` opens a transaction, and only the
     /// project commits it.
-    Asked { open: bool },
+    Session { open: bool },
 }
 
 #[derive(Clone, Debug)]
@@ -216,14 +217,14 @@ pub(super) struct StoredResult {
 }
 
 #[derive(Debug)]
-pub(crate) struct Session {
+pub(crate) struct RenderSession {
     pub(crate) project: Arc<ContextProject>,
     pub(crate) phase: Phase,
     pub(crate) package: Arc<str>,
-    pub(crate) unit: RenderSubject,
+    pub(crate) subject: RenderSubject,
     pub(crate) runtime: Option<Runtime>,
-    record: Mutex<Record>,
-    db: Db,
+    record: Mutex<RenderRecord>,
+    db: DatabaseAccess,
     pub(super) results: Mutex<HashMap<String, Option<StoredResult>>>,
     abort: Mutex<Option<Abort>>,
     transactions: Mutex<TransactionControl>,
@@ -271,23 +272,31 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Session {
+impl RenderSession {
     pub(crate) fn parse(
         project: &Arc<ContextProject>,
         package: &Arc<str>,
-        unit: RenderSubject,
-    ) -> Arc<Session> {
-        Arc::new(Session::new(project, Phase::Parse, package, unit, None, Db::None))
+        subject: RenderSubject,
+    ) -> Arc<RenderSession> {
+        Arc::new(RenderSession::new(
+            project,
+            Phase::Parse,
+            package,
+            subject,
+            None,
+            DatabaseAccess::None,
+        ))
     }
 
     /// A session at parse for a macro whose result is used at once.
     pub(crate) fn parse_strictly(
         project: &Arc<ContextProject>,
         package: &Arc<str>,
-        unit: RenderSubject,
-    ) -> Arc<Session> {
-        let session = Session::new(project, Phase::Parse, package, unit, None, Db::None);
-        Arc::new(Session { strict: true, ..session })
+        subject: RenderSubject,
+    ) -> Arc<RenderSession> {
+        let session =
+            RenderSession::new(project, Phase::Parse, package, subject, None, DatabaseAccess::None);
+        Arc::new(RenderSession { strict: true, ..session })
     }
 
     /// Whether an undefined variable is none instead of an error.
@@ -298,26 +307,26 @@ impl Session {
     pub(crate) fn execute(
         project: &Arc<ContextProject>,
         package: &Arc<str>,
-        unit: RenderSubject,
+        subject: RenderSubject,
         runtime: Runtime,
-        db: Db,
-    ) -> Arc<Session> {
-        Arc::new(Session::new(project, Phase::Execute, package, unit, Some(runtime), db))
+        db: DatabaseAccess,
+    ) -> Arc<RenderSession> {
+        Arc::new(RenderSession::new(project, Phase::Execute, package, subject, Some(runtime), db))
     }
 
     fn new(
         project: &Arc<ContextProject>,
         phase: Phase,
         package: &Arc<str>,
-        unit: RenderSubject,
+        subject: RenderSubject,
         runtime: Option<Runtime>,
-        db: Db,
-    ) -> Session {
-        Session {
+        db: DatabaseAccess,
+    ) -> RenderSession {
+        RenderSession {
             project: project.clone(),
             phase,
             package: package.clone(),
-            unit,
+            subject,
             runtime,
             record: Mutex::default(),
             db,
@@ -332,15 +341,15 @@ impl Session {
         }
     }
 
-    pub(crate) fn record(&self) -> MutexGuard<'_, Record> {
+    pub(crate) fn record(&self) -> MutexGuard<'_, RenderRecord> {
         lock(&self.record)
     }
 
-    pub(crate) fn take_record(&self) -> Record {
+    pub(crate) fn take_record(&self) -> RenderRecord {
         std::mem::take(&mut lock(&self.record))
     }
 
-    pub(crate) fn db(&self) -> &Db {
+    pub(crate) fn db(&self) -> &DatabaseAccess {
         &self.db
     }
 
@@ -358,7 +367,7 @@ impl Session {
     ) -> Result<(), EngineError> {
         let mut transactions = lock(&self.transactions);
         match &mut *transactions {
-            TransactionControl::Asked { open } if asked && !*open => *open = true,
+            TransactionControl::Session { open } if asked && !*open => *open = true,
             _ => return Ok(()),
         }
         warehouse.begin()
@@ -381,12 +390,12 @@ impl Session {
     ) -> Result<(), EngineError> {
         let mut transactions = lock(&self.transactions);
         match &mut *transactions {
-            TransactionControl::Asked { open } if *open => *open = false,
+            TransactionControl::Session { open } if *open => *open = false,
             _ => return Ok(()),
         }
         match &self.db {
-            Db::Live(connection) => connection.with(how),
-            Db::None | Db::Offline => Ok(()),
+            DatabaseAccess::Live(connection) => connection.with(how),
+            DatabaseAccess::None | DatabaseAccess::Offline => Ok(()),
         }
     }
 
@@ -411,47 +420,48 @@ impl Session {
     }
 
     /// Records that the render ran SQL.
-    pub(super) fn note_run(&self) {
+    pub(super) fn record_statement(&self) {
         self.ran.store(true, Ordering::Relaxed);
     }
 
-    /// Whether the node has only been compiled so far, so that `Existing` is still accurate.
+    /// Whether the node has only been compiled so far, so that `ExistingRelations` is still
+    /// accurate.
     pub(super) fn only_compiles(&self) -> bool {
-        self.unit.compiled.is_none()
+        self.subject.compiled.is_none()
             && !self.builds_candidate()
             && !self.ran.load(Ordering::Relaxed)
     }
 
     /// Whether the node is built as a candidate, beside its published relation.
     pub(super) fn builds_candidate(&self) -> bool {
-        self.unit.extra.iter().any(|(name, _)| *name == super::BUILDS_CANDIDATE)
+        self.subject.extra.iter().any(|(name, _)| *name == super::BUILDS_CANDIDATE)
     }
 
     pub(super) fn note_unsteady(&self) {
         self.unsteady.store(true, Ordering::Relaxed);
     }
 
-    /// The flag behind [`Session::note_unsteady`], for values that outlive a call.
+    /// The flag behind [`RenderSession::note_unsteady`], for values that outlive a call.
     pub(super) fn unsteady(&self) -> Arc<AtomicBool> {
         self.unsteady.clone()
     }
 
     /// Records that an external input was read.
-    pub(crate) fn asked(&self, question: RenderQuestion) {
+    pub(crate) fn record_read(&self, question: RenderQuestion) {
         let read = self.project.read(question);
         self.record().reads.insert(read);
     }
 
     /// Records that a macro was looked up.
-    pub(crate) fn asked_macro(&self, call: CallName, found: Option<&MacroDef>) {
+    pub(crate) fn record_macro_read(&self, call: CallName, found: Option<&MacroDef>) {
         let question = RenderQuestion::Macro { package: self.package.clone(), call };
-        self.record().reads.insert(RenderRead { question, answer: macro_print(found) });
+        self.record().reads.insert(RenderRead { question, answer: fingerprint_macro(found) });
     }
 
     /// The macro that a call resolves to in the session's package. The lookup is recorded.
     pub(crate) fn find_macro(&self, call: CallName) -> Option<Arc<MacroDef>> {
         let found = self.project.registry()?.find_call(&self.package, &call).cloned();
-        self.asked_macro(call, found.as_deref());
+        self.record_macro_read(call, found.as_deref());
         found
     }
 
@@ -475,14 +485,17 @@ impl Session {
 
     /// The value of a variable in the session's package. The read is recorded.
     pub(super) fn var(&self, name: &str) -> Option<&Json> {
-        self.asked(RenderQuestion::Var { package: self.package.clone(), name: name.to_owned() });
+        self.record_read(RenderQuestion::Var {
+            package: self.package.clone(),
+            name: name.to_owned(),
+        });
         self.project.vars.find(&self.package, name)
     }
 
     /// Records the external input that the member `name` depends on.
-    fn asked_member(&self, name: &str) {
+    fn record_member_read(&self, name: &str) {
         let parsing = self.phase == Phase::Parse;
-        self.asked(match name {
+        self.record_read(match name {
             "target" | "env" => RenderQuestion::Target,
             // At parse these depend on the node, which the cache compares on its own, and on the
             // target, which decides the database and schema.
@@ -522,7 +535,7 @@ impl Session {
 
     /// The span of the call that is executed; `None` if it is not in the unit's own file.
     pub(crate) fn site(&self, state: &mut minijinja::State<'_, '_>) -> Option<Span> {
-        let file = self.unit.file?;
+        let file = self.subject.file?;
         if state.name().contains('#') {
             return None;
         }
@@ -532,13 +545,13 @@ impl Session {
 
     /// `model` as a mapping.
     pub(crate) fn model(&self) -> Value {
-        match (&self.runtime, self.unit.node) {
+        match (&self.runtime, self.subject.node) {
             (Some(runtime), Some(id)) => {
                 let mut model = runtime.manifest.node_json(runtime.manifest.node(id));
                 translate_types(&mut model);
                 crate::jinja::from_json(&Json::Object(model))
             }
-            _ => crate::jinja::from_json(&self.unit.model),
+            _ => crate::jinja::from_json(&self.subject.model),
         }
     }
 }
@@ -559,7 +572,7 @@ fn translate_types(model: &mut JsonMap) {
 
 /// The members of a session, as a scope for `jinja`.
 #[derive(Clone, Debug)]
-pub(crate) struct NodeScope(pub(crate) Arc<Session>);
+pub(crate) struct NodeScope(pub(crate) Arc<RenderSession>);
 
 impl Scope for NodeScope {
     fn member(&self, name: &str) -> Option<Value> {
@@ -570,7 +583,7 @@ impl Scope for NodeScope {
         found
     }
 
-    fn looked_up(&self, package: Option<&str>, name: &str, found: Option<&MacroDef>) {
+    fn record_macro_lookup(&self, package: Option<&str>, name: &str, found: Option<&MacroDef>) {
         let call = match package {
             Some(package) => CallName::Package(package.to_owned(), name.to_owned()),
             None => {
@@ -582,11 +595,11 @@ impl Scope for NodeScope {
                 CallName::Plain(name.to_owned())
             }
         };
-        self.0.asked_macro(call, found);
+        self.0.record_macro_read(call, found);
     }
 
-    fn looked_over(&self) {
-        self.0.asked(RenderQuestion::MacroNames(self.0.package.clone()));
+    fn record_macro_listing(&self) {
+        self.0.record_read(RenderQuestion::MacroNames(self.0.package.clone()));
     }
 
     fn names(&self) -> Vec<&'static str> {
@@ -608,34 +621,36 @@ impl Scope for NodeScope {
 impl NodeScope {
     fn find(&self, name: &str) -> Option<Value> {
         let session = &self.0;
-        let unit = &session.unit;
-        session.asked_member(name);
-        if let Some((_, value)) = unit.extra.iter().find(|(n, _)| *n == name) {
+        let subject = &session.subject;
+        session.record_member_read(name);
+        if let Some((_, value)) = subject.extra.iter().find(|(n, _)| *n == name) {
             return Some(value.clone());
         }
         Some(match name {
             "execute" => Value::from(session.phase == Phase::Execute),
-            "this" => unit.this.as_ref().map_or_else(
+            "this" => subject.this.as_ref().map_or_else(
                 || Value::from(()),
                 |r| super::RelationValue::value(r.clone(), session.project.target.engine),
             ),
             "model" | "node" => session.model(),
             "database" => Value::from(
-                unit.this
+                subject
+                    .this
                     .as_ref()
                     .and_then(Relation::database)
                     .unwrap_or(&session.project.target.database),
             ),
             "schema" => Value::from(
-                unit.this
+                subject
+                    .this
                     .as_ref()
                     .and_then(Relation::schema)
                     .unwrap_or(&session.project.target.schema),
             ),
-            "sql" | "compiled_code" => Value::from(unit.compiled.as_deref()?),
+            "sql" | "compiled_code" => Value::from(subject.compiled.as_deref()?),
             "pre_hooks" | "post_hooks" => {
                 let key = if name == "pre_hooks" { "pre-hook" } else { "post-hook" };
-                crate::jinja::from_json(unit.config.get(key).unwrap_or(&Json::Array(Vec::new())))
+                crate::jinja::from_json(subject.config.get(key).unwrap_or(&Json::Array(Vec::new())))
             }
             // The name of the worker thread, which hooks and macros write to logs.
             "thread_id" => {

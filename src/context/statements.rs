@@ -1,6 +1,6 @@
 //! SQL statements that templates run, and their stored results.
 
-use super::session::{Abort, Db, Phase, Session, StoredResult};
+use super::session::{Abort, DatabaseAccess, Phase, RenderSession, StoredResult};
 use super::table::table_value;
 use super::{function, none};
 use crate::config::{Json, JsonMap};
@@ -68,7 +68,7 @@ pub(super) fn install_statements(out: &mut FastMap<&'static str, Value>) {
     out.insert("sql_now", Value::from("current_timestamp"));
 }
 
-fn store(session: &Session, name: &str, response: Value, table: Value) {
+fn store(session: &RenderSession, name: &str, response: Value, table: Value) {
     let rows = table.get_attr("rows").ok().and_then(|r| r.try_iter().ok()).map(|rows| {
         rows.map(|row| {
             Value::from(Tuple::from(
@@ -127,7 +127,7 @@ pub(super) enum Fetch {
 /// Runs a statement and returns `(response, table)`. `begin` asks for a transaction (dbt's
 /// `auto_begin`).
 pub(super) fn run_statement(
-    session: &Arc<Session>,
+    session: &Arc<RenderSession>,
     sql: &str,
     fetch: Fetch,
     begin: bool,
@@ -136,8 +136,8 @@ pub(super) fn run_statement(
         return Ok((Value::from(""), empty_table()));
     }
     let text = SqlText::from(sql);
-    session.note_run();
-    let Db::Live(connection) = session.db() else {
+    session.record_statement();
+    let DatabaseAccess::Live(connection) = session.db() else {
         return Err(session.stop(Abort::NeedsDatabase));
     };
     let result = connection.with(|warehouse| {

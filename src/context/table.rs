@@ -295,7 +295,7 @@ impl Object for TableValue {
                 dict(groups.into_iter().map(|(k, rows)| (Value::from(k), self.with_rows(rows))))
             }
             "print_table" | "print_json" | "print_csv" => {
-                let session = crate::jinja::with_extension::<super::Session>(state)?;
+                let session = crate::jinja::with_extension::<super::RenderSession>(state)?;
                 let text = to_json(&self.rows_value()).to_string();
                 session.record().logs.push(super::LogLine { text, info: true, print: true });
                 super::none()

@@ -10,7 +10,7 @@ mod warnings;
 
 pub(crate) use code::{Code, explain_code};
 pub(crate) use render::{diagnostic_json, one_line, render_diagnostic};
-pub(crate) use warnings::{WarningOptions, Weight};
+pub(crate) use warnings::{WarningLevel, WarningOptions};
 
 use crate::source::Span;
 use serde::{Deserialize, Serialize};

@@ -12,7 +12,7 @@ use super::{Code, nearest_name};
 use serde_json::{Map, Value};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Weight {
+pub(crate) enum WarningLevel {
     Silent,
     Warning,
     Error,
@@ -181,7 +181,7 @@ impl WarningOptions {
         Ok(options)
     }
 
-    pub(crate) fn weigh(&self, code: Code) -> Weight {
+    pub(crate) fn weigh(&self, code: Code) -> WarningLevel {
         // Warnings that dbt does not have are not covered by `all`, so that projects from dbt do
         // not fail. They can be named.
         self.judge(
@@ -192,22 +192,27 @@ impl WarningOptions {
     }
 
     /// The weight of a test's warning.
-    pub(crate) fn weigh_test(&self) -> Weight {
+    pub(crate) fn weigh_test(&self) -> WarningLevel {
         self.judge(|list| has(list, TEST), false, self.all)
     }
 
-    fn judge(&self, named: impl Fn(&[String]) -> bool, deprecation: bool, all: bool) -> Weight {
+    fn judge(
+        &self,
+        named: impl Fn(&[String]) -> bool,
+        deprecation: bool,
+        all: bool,
+    ) -> WarningLevel {
         let own =
             self.level(named).or_else(|| self.level(|list| deprecation && has(list, DEPRECATIONS)));
-        own.unwrap_or(if all { Weight::Error } else { Weight::Warning })
+        own.unwrap_or(if all { WarningLevel::Error } else { WarningLevel::Warning })
     }
 
     /// The weight that the lists give to a warning; `None` if none contains it.
-    fn level(&self, named: impl Fn(&[String]) -> bool) -> Option<Weight> {
+    fn level(&self, named: impl Fn(&[String]) -> bool) -> Option<WarningLevel> {
         let levels = [
-            (&self.silence, Weight::Silent),
-            (&self.warn, Weight::Warning),
-            (&self.error, Weight::Error),
+            (&self.silence, WarningLevel::Silent),
+            (&self.warn, WarningLevel::Warning),
+            (&self.error, WarningLevel::Error),
         ];
         levels.into_iter().find(|(list, _)| named(list)).map(|(_, weight)| weight)
     }
@@ -258,19 +263,19 @@ mod tests {
         let o = options(
             json!({ "error": "all", "warn": ["UnusedResourceConfigPath"], "silence": ["Deprecations"] }),
         );
-        assert_eq!(o.weigh(Code::NoteTest), Weight::Error);
-        assert_eq!(o.weigh(Code::UnusedConfig), Weight::Warning);
-        assert_eq!(o.weigh(Code::Deprecated), Weight::Silent);
-        assert_eq!(o.weigh_test(), Weight::Error);
+        assert_eq!(o.weigh(Code::NoteTest), WarningLevel::Error);
+        assert_eq!(o.weigh(Code::UnusedConfig), WarningLevel::Warning);
+        assert_eq!(o.weigh(Code::Deprecated), WarningLevel::Silent);
+        assert_eq!(o.weigh_test(), WarningLevel::Error);
         let o = options(
             json!({ "error": ["Deprecations", "w0007"], "warn": ["DuplicateYAMLKeysDeprecation"] }),
         );
-        assert_eq!(o.weigh(Code::UnknownKey), Weight::Error);
-        assert_eq!(o.weigh(Code::DuplicateKey), Weight::Warning);
-        assert_eq!(o.weigh(Code::NoteTest), Weight::Error);
-        assert_eq!(o.weigh_test(), Weight::Warning);
-        assert_eq!(WarningOptions::all_errors().weigh(Code::Ignored), Weight::Warning);
-        assert_eq!(WarningOptions::default().weigh(Code::NoteTest), Weight::Warning);
+        assert_eq!(o.weigh(Code::UnknownKey), WarningLevel::Error);
+        assert_eq!(o.weigh(Code::DuplicateKey), WarningLevel::Warning);
+        assert_eq!(o.weigh(Code::NoteTest), WarningLevel::Error);
+        assert_eq!(o.weigh_test(), WarningLevel::Warning);
+        assert_eq!(WarningOptions::all_errors().weigh(Code::Ignored), WarningLevel::Warning);
+        assert_eq!(WarningOptions::default().weigh(Code::NoteTest), WarningLevel::Warning);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 /// What a transaction can contain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Transactions {
+pub(crate) enum TransactionSupport {
     /// Any statements, including definitions of relations.
     Full,
     /// Each statement is committed by itself.
@@ -11,7 +11,7 @@ pub(crate) enum Transactions {
 
 /// Where rows are stored that only the current build may see.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Scratch {
+pub(crate) enum ScratchTables {
     /// A temporary table of the session.
     Temporary,
     /// A table beside the published one, dropped after use.
@@ -20,7 +20,7 @@ pub(crate) enum Scratch {
 
 /// How the rows of a seed are loaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum RowsIn {
+pub(crate) enum SeedLoading {
     /// The engine reads files on this machine.
     File,
     /// Rows are sent as one stream.
@@ -29,7 +29,7 @@ pub(crate) enum RowsIn {
 
 /// How many transactions can write at the same time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Writers {
+pub(crate) enum WriteConcurrency {
     Many,
     /// A run builds one node at a time, but reads in parallel.
     One,
@@ -37,10 +37,10 @@ pub(crate) enum Writers {
 
 /// The abilities of an engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Abilities {
-    pub(crate) transactions: Transactions,
-    pub(crate) scratch: Scratch,
-    pub(crate) rows_in: RowsIn,
+pub(crate) struct EngineCapabilities {
+    pub(crate) transactions: TransactionSupport,
+    pub(crate) scratch: ScratchTables,
+    pub(crate) seed_loading: SeedLoading,
     /// Counting the failures of several row tests in one scan is faster than a query for each
     /// (measured per engine).
     pub(crate) fuses_row_tests: bool,
@@ -50,8 +50,8 @@ pub(crate) struct Abilities {
     /// the published table until the swap.
     pub(crate) unique_constraint_names: bool,
     /// Other processes may build in the same database at the same time.
-    pub(crate) shared: bool,
-    pub(crate) writers: Writers,
+    pub(crate) is_shared: bool,
+    pub(crate) writers: WriteConcurrency,
     /// Queries are stored in parentheses, which ensures that they are single statements.
     pub(crate) brackets_queries: bool,
     /// A table created from a query has the types of the query's columns.

@@ -1,6 +1,6 @@
 //! The names of relations that a build creates beside the published ones.
 
-use super::{Dialect, EngineSpec, Relation, Scratch};
+use super::{Dialect, EngineSpec, Relation, ScratchTables};
 use crate::hash::md5_hex;
 
 /// The name under which the next version of a relation is built.
@@ -14,21 +14,21 @@ pub(crate) fn rejected_name(relation: &Relation, dialect: Dialect) -> Relation {
 }
 
 /// The name of a relation, and the names that its build may use beside it.
-pub(crate) fn own_names(relation: &Relation, dialect: Dialect) -> [Relation; 3] {
+pub(crate) fn helper_names(relation: &Relation, dialect: Dialect) -> [Relation; 3] {
     [relation.clone(), candidate_name(relation, dialect), rejected_name(relation, dialect)]
 }
 
 /// The name of a table for rows that only the current build may see: a temporary table of the
 /// session, or a table beside the relation.
 pub(crate) fn scratch_name(relation: &Relation, engine: &EngineSpec) -> Relation {
-    match engine.abilities.scratch {
-        Scratch::Temporary => {
+    match engine.capabilities.scratch {
+        ScratchTables::Temporary => {
             let mut out = relation.renamed("strata_delta");
             out.path[0] = None;
             out.path[1] = None;
             out
         }
-        Scratch::Named => beside(relation, "__delta", engine.dialect),
+        ScratchTables::Named => beside(relation, "__delta", engine.dialect),
     }
 }
 
@@ -54,7 +54,7 @@ fn beside(relation: &Relation, suffix: &str, dialect: Dialect) -> Relation {
 
 /// Whether a name is one that a build uses beside a relation. Users may have such names too, so
 /// callers that drop relations ask this only about relations that a swap cannot recreate.
-pub(crate) fn is_beside(name: &str) -> bool {
+pub(crate) fn is_helper_name(name: &str) -> bool {
     name.ends_with("__candidate") || name.ends_with("__rejected")
 }
 
@@ -67,12 +67,12 @@ mod tests {
     #[test]
     fn names_beside_a_relation() {
         let t = Relation::new(Some("d"), Some("s"), "t").with_kind(RelationKind::View);
-        let names = own_names(&t, duckdb::DIALECT);
+        let names = helper_names(&t, duckdb::DIALECT);
         let found = names.each_ref().map(|r| (r.identifier(), r.schema(), r.kind));
         let view = Some(RelationKind::View);
         let expected = ["t", "t__candidate", "t__rejected"].map(|name| (name, Some("s"), view));
         assert_eq!(found, expected);
-        assert_eq!(["t__candidate", "t__rejected", "t"].map(is_beside), [true, true, false]);
+        assert_eq!(["t__candidate", "t__rejected", "t"].map(is_helper_name), [true, true, false]);
         let scratch = [&TRANSACTIONAL, &POINTER].map(|engine| scratch_name(&t, engine));
         assert_eq!(scratch[0].path, [None, None, Some("strata_delta".into())]);
         assert_eq!(scratch[1].short(), "s.t__delta");

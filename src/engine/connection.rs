@@ -50,7 +50,7 @@ impl Lease {
 
     /// Checks the connection before work begins, and reopens it if it was lost.
     pub(crate) fn ready(self) -> Result<Lease, EngineError> {
-        self.connection.with(|warehouse| warehouse.ready())?;
+        self.connection.with(|warehouse| warehouse.ensure_connected())?;
         Ok(self)
     }
 

@@ -33,7 +33,7 @@ impl ExistingRelation {
 
 /// The relations in the schemas that a command uses. `Unknown` without a database.
 #[derive(Clone, Debug, Default)]
-pub(crate) enum Existing {
+pub(crate) enum ExistingRelations {
     #[default]
     Unknown,
     Known {
@@ -43,32 +43,34 @@ pub(crate) enum Existing {
     },
 }
 
-impl Existing {
+impl ExistingRelations {
     pub(crate) fn known(
         dialect: Dialect,
         relations: Vec<ExistingRelation>,
         schemas: HashSet<String>,
-    ) -> Existing {
+    ) -> ExistingRelations {
         let relations = relations.into_iter().map(|r| (r.relation.key(dialect), r)).collect();
-        Existing::Known { relations, schemas, dialect }
+        ExistingRelations::Known { relations, schemas, dialect }
     }
 
     /// The relation with this name; also `None` if nothing is known.
     pub(crate) fn find(&self, relation: &Relation) -> Option<&ExistingRelation> {
         match self {
-            Existing::Unknown => None,
-            Existing::Known { relations, dialect, .. } => relations.get(&relation.key(*dialect)),
+            ExistingRelations::Unknown => None,
+            ExistingRelations::Known { relations, dialect, .. } => {
+                relations.get(&relation.key(*dialect))
+            }
         }
     }
 
     pub(crate) fn is_known(&self) -> bool {
-        matches!(self, Existing::Known { .. })
+        matches!(self, ExistingRelations::Known { .. })
     }
 
     pub(crate) fn has_schema(&self, database: &str, schema: &str) -> bool {
         match self {
-            Existing::Unknown => false,
-            Existing::Known { schemas, dialect, .. } => {
+            ExistingRelations::Unknown => false,
+            ExistingRelations::Known { schemas, dialect, .. } => {
                 schemas.contains(&schema_key(*dialect, database, schema))
             }
         }
@@ -76,7 +78,7 @@ impl Existing {
 
     /// Records that a relation now exists or, with `None`, that it is gone.
     pub(crate) fn update(&mut self, relation: &Relation, now: Option<ExistingRelation>) {
-        if let Existing::Known { relations, dialect, .. } = self {
+        if let ExistingRelations::Known { relations, dialect, .. } = self {
             let key = relation.key(*dialect);
             match now {
                 Some(now) => {
@@ -90,7 +92,7 @@ impl Existing {
     }
 
     pub(crate) fn add_schema(&mut self, database: &str, schema: &str) {
-        if let Existing::Known { schemas, dialect, .. } = self {
+        if let ExistingRelations::Known { schemas, dialect, .. } = self {
             let key = schema_key(*dialect, database, schema);
             schemas.insert(key);
         }

@@ -14,18 +14,18 @@ pub(crate) trait SeedSource {
 }
 
 /// A seed that is loaded into an empty table.
-pub(crate) struct Load<'a> {
+pub(crate) struct SeedLoad<'a> {
     pub(crate) table: &'a Relation,
     /// The columns as SQL, in the order of the file.
     pub(crate) columns: &'a [String],
-    /// The file, for engines that read it themselves (`RowsIn::File`).
+    /// The file, for engines that read it themselves (`SeedLoading::File`).
     pub(crate) path: &'a str,
     pub(crate) delimiter: &'a str,
     /// The rows of the file, for all other engines.
     pub(crate) rows: &'a mut dyn SeedSource,
 }
 
-impl Load<'_> {
+impl SeedLoad<'_> {
     /// The table with its list of columns, as SQL.
     pub(crate) fn place(&self, dialect: super::Dialect) -> String {
         format!("{} ({})", self.table.render(dialect), self.columns.join(", "))
@@ -34,7 +34,7 @@ impl Load<'_> {
 
 /// The result of loading a seed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Loaded {
+pub(crate) struct SeedLoadReport {
     /// `None` if the engine does not report the number of rows.
     pub(crate) rows: Option<u64>,
     /// The executed SQL.
@@ -44,10 +44,10 @@ pub(crate) struct Loaded {
 /// A Parquet file to write from a file of rows.
 pub(crate) struct ParquetFile<'a> {
     /// The path of a JSON file with a list of objects.
-    pub(crate) rows: &'a str,
+    pub(crate) json_path: &'a str,
     /// Names and types, as the writing engine spells them.
     pub(crate) columns: &'a [(String, String)],
-    pub(crate) to: &'a str,
+    pub(crate) parquet_path: &'a str,
 }
 
 #[cfg(test)]
@@ -71,7 +71,7 @@ mod tests {
         let table = Relation::new(Some("d"), Some("s"), "t");
         let columns = ["a".to_owned(), "\"b c\"".to_owned()];
         let rows = &mut NoRows;
-        let load = Load { table: &table, columns: &columns, path: "", delimiter: ",", rows };
+        let load = SeedLoad { table: &table, columns: &columns, path: "", delimiter: ",", rows };
         let place = load.place(crate::engine::duckdb::DIALECT);
         assert_eq!(place, "\"d\".\"s\".\"t\" (a, \"b c\")");
     }

@@ -30,14 +30,20 @@ mod types;
 mod unknown;
 mod warehouse;
 
-pub(crate) use abilities::{Abilities, RowsIn, Scratch, Transactions, Writers};
-pub(crate) use beside::{candidate_name, is_beside, own_names, rejected_name, scratch_name};
+pub(crate) use abilities::{
+    EngineCapabilities, ScratchTables, SeedLoading, TransactionSupport, WriteConcurrency,
+};
+pub(crate) use beside::{
+    candidate_name, helper_names, is_helper_name, rejected_name, scratch_name,
+};
 pub(crate) use cell::{Cell, Table};
 pub(crate) use connection::{Connection, Lease};
 pub(crate) use dialect::Dialect;
 pub(crate) use error::{EngineError, EngineErrorKind};
-pub(crate) use existing::{Content, Existing, ExistingColumn, ExistingRelation, schema_key};
-pub(crate) use load::{Load, Loaded, ParquetFile, SeedSource};
+pub(crate) use existing::{
+    Content, ExistingColumn, ExistingRelation, ExistingRelations, schema_key,
+};
+pub(crate) use load::{ParquetFile, SeedLoad, SeedLoadReport, SeedSource};
 pub(crate) use pool::Pool;
 pub(crate) use query::{limit_rows, select_all, select_columns, select_no_rows};
 pub(crate) use relation::{Relation, RelationKind};
@@ -45,11 +51,11 @@ pub(crate) use reply::Reply;
 pub(crate) use spec::{AdapterTraits, EngineSpec, TypeNames, TypeParts};
 pub(crate) use state::{DatabaseState, FileState};
 pub(crate) use target::{
-    AdapterMembers, ConnectionOptions, Surroundings, Target, TargetParts, TargetSpec, read_target,
+    AdapterMembers, ConnectionOptions, OutputContext, Target, TargetParts, TargetSpec, read_target,
 };
 pub(crate) use types::SqlType;
 pub(crate) use warehouse::{
-    Cancel, ColumnChange, EachRow, Note, Opener, Patience, Publication, Warehouse,
+    Cancel, ColumnChange, EachRow, Opener, Publication, StateRow, WaitTimeouts, Warehouse,
 };
 
 /// All built-in engines. `adapter::DRIVERS` is the only other list of them.

@@ -20,7 +20,7 @@ struct State {
 impl Pool {
     /// A pool of at most `limit` connections; `first` is already open.
     pub(crate) fn new(first: Box<dyn Warehouse>, limit: usize) -> Result<Arc<Pool>, EngineError> {
-        let open = first.opener()?;
+        let open = first.connection_opener()?;
         let cancels = vec![first.cancel_handle()];
         let state = State { cancels, idle: vec![Connection::new(first)], count: 1 };
         let (state, given_back) = (Mutex::new(state), Condvar::new());

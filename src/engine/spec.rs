@@ -1,6 +1,6 @@
 //! The description of an engine that is known without a connection.
 
-use super::{Abilities, Dialect, SqlType, TargetSpec};
+use super::{Dialect, EngineCapabilities, SqlType, TargetSpec};
 use std::fmt;
 
 /// An engine: a static value in the engine's folder below `engine/`.
@@ -11,7 +11,7 @@ pub(crate) struct EngineSpec {
     /// The name in messages.
     pub(crate) label: &'static str,
     pub(crate) dialect: Dialect,
-    pub(crate) abilities: Abilities,
+    pub(crate) capabilities: EngineCapabilities,
     pub(crate) adapter: AdapterTraits,
     pub(crate) types: TypeNames,
     /// Functions that may give different values each time, besides those common to all engines.

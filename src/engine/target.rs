@@ -20,11 +20,11 @@ pub(crate) struct TargetSpec {
     /// The shapes of the keys' values.
     pub(crate) shapes: ShapeRules,
     /// Parses an output. The second argument is the initial `target` of templates, to be completed.
-    pub(crate) read: fn(&YamlMap, JsonMap, &Surroundings<'_>, &mut Vec<Diagnostic>) -> TargetParts,
+    pub(crate) read: fn(&YamlMap, JsonMap, &OutputContext<'_>, &mut Vec<Diagnostic>) -> TargetParts,
 }
 
 /// The surroundings of an output; relative paths are resolved against `root`.
-pub(crate) struct Surroundings<'a> {
+pub(crate) struct OutputContext<'a> {
     pub(crate) system: &'a dyn System,
     pub(crate) root: &'a Utf8Path,
 }
@@ -41,22 +41,22 @@ pub(crate) struct TargetParts {
 /// The connection options of an engine.
 pub(crate) trait ConnectionOptions: Any + Debug + Send + Sync {
     /// The local files of the database and of attached ones.
-    fn files(&self) -> Vec<&str> {
+    fn database_files(&self) -> Vec<&str> {
         Vec::new()
     }
     /// The location of a schema, for messages. `None` if the name of the database says enough.
-    fn place(&self, _schema: &str) -> Option<String> {
+    fn schema_path(&self, _schema: &str) -> Option<String> {
         None
     }
     /// A fingerprint of everything that decides which database is opened and how, without
     /// credentials.
     fn fingerprint(&self) -> Fingerprint;
     /// Settings that templates can read from `adapter`.
-    fn members(&self) -> AdapterMembers<'_> {
+    fn adapter_members(&self) -> AdapterMembers<'_> {
         AdapterMembers::default()
     }
     /// The state of the database, observed without opening it. `None` if it cannot be observed.
-    fn state(&self, system: &dyn System) -> Option<DatabaseState> {
+    fn database_state(&self, system: &dyn System) -> Option<DatabaseState> {
         let _ = system;
         None
     }
@@ -102,7 +102,7 @@ impl Target {
 
     /// Where the results of a build are, for messages.
     pub(crate) fn place(&self) -> String {
-        self.connection.place(&self.schema).unwrap_or_else(|| self.database.to_string())
+        self.connection.schema_path(&self.schema).unwrap_or_else(|| self.database.to_string())
     }
 }
 
@@ -111,7 +111,7 @@ pub(crate) fn read_target(
     profile: &str,
     name: &str,
     tree: &Yaml,
-    surroundings: &Surroundings<'_>,
+    surroundings: &OutputContext<'_>,
 ) -> Checked<Option<Target>> {
     let Some(map) = tree.as_map() else {
         let message = format!("output `{name}` is a mapping, not {}", tree.kind());
@@ -187,7 +187,7 @@ mod tests {
 
     fn read(yaml: &str) -> (Option<Target>, Vec<String>) {
         let system = MemorySystem::with_files([]);
-        let surroundings = Surroundings { system: &system, root: Utf8Path::new("/p") };
+        let surroundings = OutputContext { system: &system, root: Utf8Path::new("/p") };
         let tree = parse_yaml(FileId(0), yaml).value;
         let checked = read_target("shop", "dev", &tree, &surroundings);
         (checked.value, checked.diagnostics.into_iter().map(|d| d.message).collect())
@@ -206,8 +206,8 @@ mod tests {
         assert_eq!(target.place(), "d", "its name says where it is");
         assert_eq!(target.visible["host"], "h");
         assert!(!target.visible.contains_key("pass"), "templates see no credentials");
-        assert!(target.connection.files().is_empty());
-        assert_eq!(target.connection.members(), AdapterMembers::default());
+        assert!(target.connection.database_files().is_empty());
+        assert_eq!(target.connection.adapter_members(), AdapterMembers::default());
         let wrong = target.options::<crate::engine::sqlite::SqliteOptions>().unwrap_err();
         assert_eq!(wrong.kind, EngineErrorKind::Unsupported);
     }

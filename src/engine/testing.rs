@@ -4,10 +4,10 @@
 //! was read is still current.
 
 use super::{
-    Abilities, AdapterTraits, Cancel, Cell, ColumnChange, Content, Dialect, EachRow, EngineError,
-    EngineErrorKind, EngineSpec, ExistingColumn, ExistingRelation, Load, Loaded, Note, Opener,
-    Publication, Relation, RelationKind, Reply, RowsIn, Scratch, Transactions, Warehouse, Writers,
-    duckdb,
+    AdapterTraits, Cancel, Cell, ColumnChange, Content, Dialect, EachRow, EngineCapabilities,
+    EngineError, EngineErrorKind, EngineSpec, ExistingColumn, ExistingRelation, Opener,
+    Publication, Relation, RelationKind, Reply, ScratchTables, SeedLoad, SeedLoadReport,
+    SeedLoading, StateRow, TransactionSupport, Warehouse, WriteConcurrency, duckdb,
 };
 use crate::source::SqlText;
 use std::collections::BTreeMap;
@@ -22,16 +22,16 @@ const DIALECT: Dialect = Dialect {
     qualifies_references: true,
 };
 
-const fn abilities(transactions: Transactions, scratch: Scratch) -> Abilities {
-    Abilities {
+const fn abilities(transactions: TransactionSupport, scratch: ScratchTables) -> EngineCapabilities {
+    EngineCapabilities {
         transactions,
         scratch,
-        rows_in: RowsIn::Stream,
+        seed_loading: SeedLoading::Stream,
         fuses_row_tests: false,
         index_after_rename: true,
         unique_constraint_names: false,
-        shared: false,
-        writers: Writers::Many,
+        is_shared: false,
+        writers: WriteConcurrency::Many,
         brackets_queries: true,
         keeps_types_of_queries: true,
         times_are_texts: false,
@@ -45,12 +45,12 @@ const fn abilities(transactions: Transactions, scratch: Scratch) -> Abilities {
 const ADAPTER: AdapterTraits = duckdb::SPEC.adapter;
 
 /// Templates use the built-in macros of DuckDB, so the engine has its name.
-const fn spec(label: &'static str, abilities: Abilities) -> EngineSpec {
+const fn spec(label: &'static str, abilities: EngineCapabilities) -> EngineSpec {
     EngineSpec {
         name: "duckdb",
         label,
         dialect: DIALECT,
-        abilities,
+        capabilities: abilities,
         adapter: ADAPTER,
         types: duckdb::SPEC.types,
         volatile_functions: &[],
@@ -61,11 +61,11 @@ const fn spec(label: &'static str, abilities: Abilities) -> EngineSpec {
 
 /// Any statements in one transaction; candidates are renamed.
 pub(crate) static TRANSACTIONAL: EngineSpec =
-    spec("transactional", abilities(Transactions::Full, Scratch::Temporary));
+    spec("transactional", abilities(TransactionSupport::Full, ScratchTables::Temporary));
 
 /// Single statements, a pointer in the catalog, no temporary tables.
 pub(crate) static POINTER: EngineSpec =
-    spec("pointer", abilities(Transactions::OneStatement, Scratch::Named));
+    spec("pointer", abilities(TransactionSupport::OneStatement, ScratchTables::Named));
 
 /// The state that all connections to a fake database share.
 #[derive(Default)]
@@ -78,7 +78,7 @@ pub(crate) struct FakeState {
     pub(crate) failures: Vec<(String, EngineErrorKind)>,
     /// A statement that contains this text makes the driver panic.
     pub(crate) panics: Vec<String>,
-    /// The columns that every `describe` returns.
+    /// The columns that every `describe_query` returns.
     pub(crate) columns: Vec<ExistingColumn>,
     /// The counts of tests (`select count`...) whose query contains this text; all others count 0.
     pub(crate) counts: Vec<(String, i64)>,
@@ -145,7 +145,7 @@ impl FakeWarehouse {
     }
 
     fn is_transactional(&self) -> bool {
-        self.spec.abilities.transactions == Transactions::Full
+        self.spec.capabilities.transactions == TransactionSupport::Full
     }
 
     fn write_down(&self, text: impl Into<String>) -> Result<(), EngineError> {
@@ -216,7 +216,7 @@ impl Warehouse for FakeWarehouse {
         Ok(Reply::ok())
     }
 
-    fn rows(&mut self, sql: &SqlText, each: &mut EachRow<'_>) -> Result<Reply, EngineError> {
+    fn stream_rows(&mut self, sql: &SqlText, each: &mut EachRow<'_>) -> Result<Reply, EngineError> {
         self.write_down(sql.as_str())?;
         let counts = self.state().counts.clone();
         let found = counts.iter().find(|(part, _)| sql.as_str().contains(part));
@@ -226,11 +226,15 @@ impl Warehouse for FakeWarehouse {
         Ok(Reply::ok())
     }
 
-    fn describe(&mut self, _: &SqlText) -> Result<Vec<ExistingColumn>, EngineError> {
+    fn describe_query(&mut self, _: &SqlText) -> Result<Vec<ExistingColumn>, EngineError> {
         Ok(self.state().columns.clone())
     }
 
-    fn list(&mut self, database: &str, schema: &str) -> Result<Vec<ExistingRelation>, EngineError> {
+    fn list_relations(
+        &mut self,
+        database: &str,
+        schema: &str,
+    ) -> Result<Vec<ExistingRelation>, EngineError> {
         let relation = |name: &String| {
             let relation = Relation::new(Some(database), Some(schema), name);
             let columns = self.state().columns.clone();
@@ -240,17 +244,20 @@ impl Warehouse for FakeWarehouse {
         Ok(names.iter().map(relation).collect())
     }
 
-    fn columns(&mut self, relation: &Relation) -> Result<Vec<ExistingColumn>, EngineError> {
+    fn list_columns(&mut self, relation: &Relation) -> Result<Vec<ExistingColumn>, EngineError> {
         let state = self.state();
         let is_there = state.relations.contains_key(relation.identifier());
         Ok(if is_there { state.columns.clone() } else { Vec::new() })
     }
 
-    fn schemas(&mut self) -> Result<Vec<(String, String)>, EngineError> {
+    fn list_schemas(&mut self) -> Result<Vec<(String, String)>, EngineError> {
         Ok(Vec::new())
     }
 
-    fn find(&mut self, relations: &[Relation]) -> Result<Vec<ExistingRelation>, EngineError> {
+    fn find_relations(
+        &mut self,
+        relations: &[Relation],
+    ) -> Result<Vec<ExistingRelation>, EngineError> {
         let state = self.state();
         let there = relations.iter().filter(|r| state.relations.contains_key(r.identifier()));
         let found = there.map(|relation| {
@@ -260,7 +267,7 @@ impl Warehouse for FakeWarehouse {
         Ok(found.collect())
     }
 
-    fn content(
+    fn fingerprint_content(
         &mut self,
         relation: &Relation,
         _: &[ExistingColumn],
@@ -273,7 +280,7 @@ impl Warehouse for FakeWarehouse {
         self.write_down(format!("create schema {schema}"))
     }
 
-    fn load(&mut self, load: &mut Load<'_>) -> Result<Loaded, EngineError> {
+    fn load_seed(&mut self, load: &mut SeedLoad<'_>) -> Result<SeedLoadReport, EngineError> {
         self.write_down(format!("load {}", load.table.identifier()))?;
         let mut rows = 0;
         loop {
@@ -283,7 +290,7 @@ impl Warehouse for FakeWarehouse {
                 Err(e) => return Err(EngineError::new(EngineErrorKind::Runtime, e.to_string())),
             }
         }
-        Ok(Loaded { rows: Some(rows), executed: Vec::new() })
+        Ok(SeedLoadReport { rows: Some(rows), executed: Vec::new() })
     }
 
     fn publish(&mut self, publication: &Publication<'_>) -> Result<Vec<String>, EngineError> {
@@ -315,27 +322,27 @@ impl Warehouse for FakeWarehouse {
         Ok(Vec::new())
     }
 
-    fn drop_if_there(&mut self, relation: &ExistingRelation) -> Result<Vec<String>, EngineError> {
+    fn drop_relation(&mut self, relation: &ExistingRelation) -> Result<Vec<String>, EngineError> {
         let name = relation.relation.identifier();
         self.write_down(format!("drop {name}"))?;
         self.set(name, None);
         Ok(Vec::new())
     }
 
-    fn alter(&mut self, change: &ColumnChange<'_>) -> Result<Vec<String>, EngineError> {
+    fn alter_columns(&mut self, change: &ColumnChange<'_>) -> Result<Vec<String>, EngineError> {
         self.write_down(format!("alter {}", change.statements.join("; ")))?;
         Ok(Vec::new())
     }
 
-    fn notes(&mut self, _: &Relation) -> Result<Vec<(String, String)>, EngineError> {
+    fn read_state(&mut self, _: &Relation) -> Result<Vec<(String, String)>, EngineError> {
         Ok(Vec::new())
     }
 
-    fn create_notes(&mut self, _: &Relation) -> Result<(), EngineError> {
+    fn create_state_table(&mut self, _: &Relation) -> Result<(), EngineError> {
         Ok(())
     }
 
-    fn note(&mut self, _: &Relation, notes: &[Note<'_>]) -> Result<(), EngineError> {
+    fn record_state(&mut self, _: &Relation, notes: &[StateRow<'_>]) -> Result<(), EngineError> {
         let nodes: Vec<&str> = notes.iter().map(|note| note.node).collect();
         self.write_down(format!("note {}", nodes.join(", ")))
     }
@@ -344,7 +351,7 @@ impl Warehouse for FakeWarehouse {
         Ok(Vec::new())
     }
 
-    fn ready(&mut self) -> Result<(), EngineError> {
+    fn ensure_connected(&mut self) -> Result<(), EngineError> {
         Ok(())
     }
 
@@ -354,7 +361,7 @@ impl Warehouse for FakeWarehouse {
 
     fn unlock(&mut self, _: &Relation) {}
 
-    fn opener(&self) -> Result<Opener, EngineError> {
+    fn connection_opener(&self) -> Result<Opener, EngineError> {
         let other = self.clone();
         Ok(Arc::new(move || {
             other.write_down("open")?;
@@ -374,7 +381,8 @@ mod tests {
     #[test]
     fn an_engine_that_writes_no_parquet_says_so() {
         let mut fake = FakeWarehouse::new(&TRANSACTIONAL);
-        let file = super::super::ParquetFile { rows: "[]", columns: &[], to: "a.parquet" };
+        let file =
+            super::super::ParquetFile { json_path: "[]", columns: &[], parquet_path: "a.parquet" };
         let error = fake.write_parquet(&file).unwrap_err();
         assert_eq!(error.kind, EngineErrorKind::Unsupported);
         assert_eq!(error.message, "transactional writes no Parquet files");

@@ -3,9 +3,9 @@
 
 use super::target::text_of;
 use super::{
-    Abilities, AdapterTraits, ConnectionOptions, Dialect, EngineSpec, RowsIn, Scratch, SqlType,
-    Surroundings, TargetParts, TargetSpec, Transactions, TypeNames, TypeParts, Writers,
-    names_of_engines,
+    AdapterTraits, ConnectionOptions, Dialect, EngineCapabilities, EngineSpec, OutputContext,
+    ScratchTables, SeedLoading, SqlType, TargetParts, TargetSpec, TransactionSupport, TypeNames,
+    TypeParts, WriteConcurrency, names_of_engines,
 };
 use crate::cache::KeyWriter;
 use crate::config::{Json, JsonMap, YamlMap};
@@ -26,15 +26,15 @@ pub(super) static SPEC: EngineSpec = EngineSpec {
         names_databases: true,
         qualifies_references: true,
     },
-    abilities: Abilities {
-        transactions: Transactions::OneStatement,
-        scratch: Scratch::Named,
-        rows_in: RowsIn::Stream,
+    capabilities: EngineCapabilities {
+        transactions: TransactionSupport::OneStatement,
+        scratch: ScratchTables::Named,
+        seed_loading: SeedLoading::Stream,
         fuses_row_tests: false,
         index_after_rename: false,
         unique_constraint_names: false,
-        shared: true,
-        writers: Writers::Many,
+        is_shared: true,
+        writers: WriteConcurrency::Many,
         brackets_queries: true,
         keeps_types_of_queries: true,
         times_are_texts: false,
@@ -103,7 +103,7 @@ const SHOWN: [&str; 12] = [
 fn read(
     map: &YamlMap,
     mut visible: JsonMap,
-    _: &Surroundings<'_>,
+    _: &OutputContext<'_>,
     _: &mut Vec<Diagnostic>,
 ) -> TargetParts {
     let database = text_of(map, &["database", "dbname", "project", "catalog"]).unwrap_or_default();

@@ -1,8 +1,8 @@
 //! The trait that adapters implement, with one method for each database operation.
 
 use super::{
-    Cell, Content, EngineError, EngineSpec, ExistingColumn, ExistingRelation, Load, Loaded,
-    ParquetFile, Relation, RelationKind, Reply, Table,
+    Cell, Content, EngineError, EngineSpec, ExistingColumn, ExistingRelation, ParquetFile,
+    Relation, RelationKind, Reply, SeedLoad, SeedLoadReport, Table,
 };
 use crate::source::SqlText;
 use std::ops::ControlFlow;
@@ -19,7 +19,7 @@ pub(crate) type Opener = Arc<dyn Fn() -> Result<Box<dyn Warehouse>, EngineError>
 
 /// How long to wait for other sessions. `None`: as long as the engine does by default.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Patience {
+pub(crate) struct WaitTimeouts {
     /// For a lock.
     pub(crate) lock: Option<Duration>,
     /// For a relation that another run is building.
@@ -35,11 +35,11 @@ pub(crate) struct Publication<'a> {
     pub(crate) candidate: &'a Relation,
     pub(crate) kind: RelationKind,
     /// Post-hooks follow that may recreate what belongs to the relation (indexes, grants and so
-    /// on); `carry` then restores the rest.
+    /// on); `reattach_objects` then restores the rest.
     pub(crate) has_hooks: bool,
     /// Whether this run will build a relation later. Such a relation may be dropped if it no longer
     /// fits.
-    pub(crate) built_later: &'a dyn Fn(&Relation) -> bool,
+    pub(crate) is_built_later: &'a dyn Fn(&Relation) -> bool,
     /// Waits until no other node of the run touches more than its own relation. To be called before
     /// this publication does so.
     pub(crate) take_turn: &'a dyn Fn(),
@@ -55,14 +55,14 @@ pub(crate) struct ColumnChange<'a> {
     pub(crate) statements: &'a [String],
     /// Columns are dropped, so that views which read them are in the way.
     pub(crate) takes_away: bool,
-    pub(crate) built_later: &'a dyn Fn(&Relation) -> bool,
+    pub(crate) is_built_later: &'a dyn Fn(&Relation) -> bool,
     /// As in `Publication`.
     pub(crate) pause: &'a dyn Fn(Duration),
 }
 
 /// A row of the table of recorded publications: a node and the fingerprint of its publication.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Note<'a> {
+pub(crate) struct StateRow<'a> {
     pub(crate) node: &'a str,
     pub(crate) fingerprint: &'a str,
 }
@@ -85,47 +85,60 @@ pub(crate) trait Warehouse: Send {
     /// Runs one or more statements and returns the reply to the last one.
     fn execute(&mut self, sql: &SqlText) -> Result<Reply, EngineError>;
     /// Runs statements and passes on the rows of the last one; the reply has the columns.
-    fn rows(&mut self, sql: &SqlText, each: &mut EachRow<'_>) -> Result<Reply, EngineError>;
+    fn stream_rows(&mut self, sql: &SqlText, each: &mut EachRow<'_>) -> Result<Reply, EngineError>;
     /// The columns that a query would return, without running it.
-    fn describe(&mut self, query: &SqlText) -> Result<Vec<ExistingColumn>, EngineError>;
+    fn describe_query(&mut self, query: &SqlText) -> Result<Vec<ExistingColumn>, EngineError>;
 
     /// The relations of a schema with their columns.
-    fn list(&mut self, database: &str, schema: &str) -> Result<Vec<ExistingRelation>, EngineError>;
-    /// `list` for several schemas, given as (database, schema).
-    fn list_all(&mut self, schemas: &[(&str, &str)]) -> Result<Vec<ExistingRelation>, EngineError> {
+    fn list_relations(
+        &mut self,
+        database: &str,
+        schema: &str,
+    ) -> Result<Vec<ExistingRelation>, EngineError>;
+    /// `list_relations` for several schemas, given as (database, schema).
+    fn list_relations_of_schemas(
+        &mut self,
+        schemas: &[(&str, &str)],
+    ) -> Result<Vec<ExistingRelation>, EngineError> {
         let mut out = Vec::new();
         for (database, schema) in schemas {
-            out.extend(self.list(database, schema)?);
+            out.extend(self.list_relations(database, schema)?);
         }
         Ok(out)
     }
     /// The columns of a relation; empty if it does not exist.
-    fn columns(&mut self, relation: &Relation) -> Result<Vec<ExistingColumn>, EngineError>;
+    fn list_columns(&mut self, relation: &Relation) -> Result<Vec<ExistingColumn>, EngineError>;
     /// The columns of a relation that exists, possibly only in the open transaction.
-    fn columns_of_existing(
+    fn list_columns_of_existing(
         &mut self,
         relation: &Relation,
     ) -> Result<Vec<ExistingColumn>, EngineError> {
-        self.columns(relation)
+        self.list_columns(relation)
     }
     /// The columns for templates, which use the types in casts: each type is one to which the
     /// column's values can be cast without a change.
-    fn columns_to_cast(&mut self, relation: &Relation) -> Result<Vec<ExistingColumn>, EngineError> {
-        self.columns(relation)
+    fn list_castable_columns(
+        &mut self,
+        relation: &Relation,
+    ) -> Result<Vec<ExistingColumn>, EngineError> {
+        self.list_columns(relation)
     }
     /// All schemas as (database, schema).
-    fn schemas(&mut self) -> Result<Vec<(String, String)>, EngineError>;
+    fn list_schemas(&mut self) -> Result<Vec<(String, String)>, EngineError>;
     /// The relations that now exist under any of these names.
-    fn find(&mut self, relations: &[Relation]) -> Result<Vec<ExistingRelation>, EngineError>;
+    fn find_relations(
+        &mut self,
+        relations: &[Relation],
+    ) -> Result<Vec<ExistingRelation>, EngineError>;
     /// The number of rows of a relation, and a fingerprint of them that does not depend on their
     /// order.
-    fn content(
+    fn fingerprint_content(
         &mut self,
         relation: &Relation,
         columns: &[ExistingColumn],
     ) -> Result<Content, EngineError>;
-    /// The engine's own id of a table, as in `list`; `None` if it has none.
-    fn id_of(&mut self, relation: &Relation) -> Result<Option<String>, EngineError> {
+    /// The engine's own id of a table, as in `list_relations`; `None` if it has none.
+    fn relation_id(&mut self, relation: &Relation) -> Result<Option<String>, EngineError> {
         let _ = relation;
         Ok(None)
     }
@@ -134,14 +147,14 @@ pub(crate) trait Warehouse: Send {
     /// same time.
     fn create_schema(&mut self, database: &str, schema: &str) -> Result<(), EngineError>;
     /// Loads the rows of a seed into a table.
-    fn load(&mut self, load: &mut Load<'_>) -> Result<Loaded, EngineError>;
+    fn load_seed(&mut self, load: &mut SeedLoad<'_>) -> Result<SeedLoadReport, EngineError>;
     /// Gives the candidate the published name, in the open transaction if the engine has
     /// transactions, and moves everything over that belongs to the old relation or depends on it.
     /// After an error, the transaction has to be rolled back.
     fn publish(&mut self, publication: &Publication<'_>) -> Result<Vec<String>, EngineError>;
     /// Called after a publication and the node's hooks: gives the relation what belonged to its
     /// predecessor, as far as the hooks have not recreated it.
-    fn carry(&mut self, relation: &Relation) -> Result<Vec<String>, EngineError> {
+    fn reattach_objects(&mut self, relation: &Relation) -> Result<Vec<String>, EngineError> {
         let _ = relation;
         Ok(Vec::new())
     }
@@ -153,16 +166,17 @@ pub(crate) trait Warehouse: Send {
         kind: RelationKind,
     ) -> Result<Vec<String>, EngineError>;
     /// Drops a relation, if it exists, with everything that depends on it.
-    fn drop_if_there(&mut self, relation: &ExistingRelation) -> Result<Vec<String>, EngineError>;
+    fn drop_relation(&mut self, relation: &ExistingRelation) -> Result<Vec<String>, EngineError>;
     /// Changes columns, in the open transaction or in one of its own.
-    fn alter(&mut self, change: &ColumnChange<'_>) -> Result<Vec<String>, EngineError>;
+    fn alter_columns(&mut self, change: &ColumnChange<'_>) -> Result<Vec<String>, EngineError>;
 
     /// The rows of a table of recorded publications, as (node, fingerprint).
-    fn notes(&mut self, table: &Relation) -> Result<Vec<(String, String)>, EngineError>;
+    fn read_state(&mut self, table: &Relation) -> Result<Vec<(String, String)>, EngineError>;
     /// Creates a table of recorded publications that does not exist.
-    fn create_notes(&mut self, table: &Relation) -> Result<(), EngineError>;
+    fn create_state_table(&mut self, table: &Relation) -> Result<(), EngineError>;
     /// Records publications, in the open transaction or in one of its own.
-    fn note(&mut self, table: &Relation, notes: &[Note<'_>]) -> Result<(), EngineError>;
+    fn record_state(&mut self, table: &Relation, notes: &[StateRow<'_>])
+    -> Result<(), EngineError>;
 
     /// The number of rows that match each condition, counted in one scan. An error leaves an open
     /// transaction usable.
@@ -178,7 +192,7 @@ pub(crate) trait Warehouse: Send {
     }
 
     /// Checks the connection before work begins, and reopens it if it was lost.
-    fn ready(&mut self) -> Result<(), EngineError>;
+    fn ensure_connected(&mut self) -> Result<(), EngineError>;
     /// Locks a relation against other builds until `unlock`. While it waits for the holder of the
     /// lock, it reports so from time to time through `waiting`, with a text that follows the
     /// relation's name; a call with `None` reports that the build goes on.
@@ -190,11 +204,11 @@ pub(crate) trait Warehouse: Send {
     fn unlock(&mut self, relation: &Relation);
     /// Writes committed changes to their final place, if the engine keeps them elsewhere at first.
     /// An error is ignored: the changes are written later.
-    fn settle(&mut self) {}
-    fn opener(&self) -> Result<Opener, EngineError>;
+    fn checkpoint(&mut self) {}
+    fn connection_opener(&self) -> Result<Opener, EngineError>;
     /// Opens another connection to the same database.
-    fn fork(&self) -> Result<Box<dyn Warehouse>, EngineError> {
-        self.opener()?()
+    fn open_another(&self) -> Result<Box<dyn Warehouse>, EngineError> {
+        self.connection_opener()?()
     }
     /// A handle with which another thread can cancel the running statement.
     fn cancel_handle(&self) -> Arc<dyn Cancel>;
@@ -219,7 +233,7 @@ impl dyn Warehouse + '_ {
         limit: Option<usize>,
     ) -> Result<(Reply, Table), EngineError> {
         let mut rows = Vec::new();
-        let mut reply = self.rows(sql, &mut |row| take_row(&mut rows, row, limit))?;
+        let mut reply = self.stream_rows(sql, &mut |row| take_row(&mut rows, row, limit))?;
         let columns = std::mem::take(&mut reply.columns);
         Ok((reply, Table { columns, rows }))
     }
@@ -227,8 +241,8 @@ impl dyn Warehouse + '_ {
     /// Drops the relation that has this name, if there is one.
     pub(crate) fn drop_found(&mut self, relation: &Relation) -> Result<Vec<String>, EngineError> {
         let mut done = Vec::new();
-        for found in self.find(std::slice::from_ref(relation))? {
-            done.extend(self.drop_if_there(&found)?);
+        for found in self.find_relations(std::slice::from_ref(relation))? {
+            done.extend(self.drop_relation(&found)?);
         }
         Ok(done)
     }

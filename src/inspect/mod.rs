@@ -1,9 +1,9 @@
 //! Inspects the relations that exist before a run.
 //!
-//! In: a `Warehouse` and the nodes that a command works on. Out: `Existing`. Takes one query for
-//! relations and one for columns per schema. Must not know: what will be built.
+//! In: a `Warehouse` and the nodes that a command works on. Out: `ExistingRelations`. Takes one
+//! query for relations and one for columns per schema. Must not know: what will be built.
 
-use crate::engine::{EngineError, Existing, Warehouse, schema_key};
+use crate::engine::{EngineError, ExistingRelations, Warehouse, schema_key};
 use crate::manifest::{Manifest, NodeId};
 use std::collections::{BTreeSet, HashSet};
 
@@ -26,12 +26,16 @@ pub(crate) fn inspect_relations(
     warehouse: &mut dyn Warehouse,
     manifest: &Manifest,
     nodes: impl Iterator<Item = NodeId>,
-) -> Result<Existing, EngineError> {
+) -> Result<ExistingRelations, EngineError> {
     let dialect = warehouse.engine().dialect;
     let schemas = schemas_of(manifest, nodes);
     let listed: Vec<(&str, &str)> = schemas.iter().map(|(d, s)| (d.as_str(), s.as_str())).collect();
-    let relations = if listed.is_empty() { Vec::new() } else { warehouse.list_all(&listed)? };
+    let relations = if listed.is_empty() {
+        Vec::new()
+    } else {
+        warehouse.list_relations_of_schemas(&listed)?
+    };
     let known: HashSet<String> =
-        warehouse.schemas()?.iter().map(|(d, s)| schema_key(dialect, d, s)).collect();
-    Ok(Existing::known(dialect, relations, known))
+        warehouse.list_schemas()?.iter().map(|(d, s)| schema_key(dialect, d, s)).collect();
+    Ok(ExistingRelations::known(dialect, relations, known))
 }

@@ -4,7 +4,7 @@ use super::edits::Edits;
 use super::expressions::is_word_char;
 use super::prepass::{rewrite_detached, rewrite_template};
 use super::registry::{MacroDef, MacroRegistry};
-use super::runtime::{At, Namespace, Trace, run_state};
+use super::runtime::{CallSite, Namespace, Trace, run_state};
 use super::{filters, methods, operators, python};
 use crate::source::{FileId, Origin, Span, SqlText};
 use indexmap::IndexMap;
@@ -33,11 +33,11 @@ pub(crate) fn render_inner(state: &mut State<'_, '_>, text: &str) -> Result<Stri
 pub(crate) trait Scope: Send + Sync + fmt::Debug {
     fn member(&self, name: &str) -> Option<Value>;
     /// Called when a macro is looked up, by plain name or in a package, with the result.
-    fn looked_up(&self, package: Option<&str>, name: &str, found: Option<&MacroDef>) {
+    fn record_macro_lookup(&self, package: Option<&str>, name: &str, found: Option<&MacroDef>) {
         let _ = (package, name, found);
     }
     /// Called when the names of all macros of a package are read.
-    fn looked_over(&self) {}
+    fn record_macro_listing(&self) {}
     /// The names to iterate over in `context`.
     fn names(&self) -> Vec<&'static str>;
 }
@@ -59,8 +59,17 @@ pub(crate) struct Rendered {
     pub(crate) is_inspected: bool,
 }
 
+/// A text rendered at parse.
+pub(crate) struct ParseRendering {
+    pub(crate) result: Result<Rendered, RenderFailure>,
+    /// The unique ids of the macros that the text called.
+    pub(crate) called_macros: Vec<Arc<str>>,
+    /// The undefined names that the text called.
+    pub(crate) unknown_calls: BTreeSet<String>,
+}
+
 #[derive(Clone, Debug)]
-pub(crate) struct Failure {
+pub(crate) struct RenderFailure {
     pub(crate) message: String,
     pub(crate) syntax: bool,
     /// The innermost location that is in a file.
@@ -120,7 +129,7 @@ impl Object for Names {
         // An empty registry (for YAML) is not searched, and no lookup is reported.
         if !self.registry.defs().is_empty() && !name.starts_with("__") {
             let found = self.registry.lookup(&self.package, name);
-            self.scope.looked_up(None, name, found.map(|def| &**def));
+            self.scope.record_macro_lookup(None, name, found.map(|def| &**def));
             if let Some(found) = found {
                 return self.registry.value_of(found);
             }
@@ -145,7 +154,7 @@ impl Object for Names {
     }
 
     fn enumerate(self: &Arc<Self>) -> Enumerator {
-        self.scope.looked_over();
+        self.scope.record_macro_listing();
         let mut names: Vec<Value> = self.registry.names(&self.package).map(Value::from).collect();
         names.extend(self.scope.names().into_iter().map(Value::from));
         names.extend(self.registry.packages().map(Value::from));
@@ -299,7 +308,7 @@ impl Renderer {
     }
 
     /// Compiles a macro to check its syntax. The compiled template is cached.
-    pub(crate) fn check_macro(&self, def: &MacroDef) -> Result<(), Failure> {
+    pub(crate) fn check_macro(&self, def: &MacroDef) -> Result<(), RenderFailure> {
         match self.run.get_template(&def.template) {
             Ok(_) => Ok(()),
             Err(e) => Err(self.failure(e, None, Vec::new())),
@@ -313,13 +322,12 @@ impl Renderer {
         package: &Arc<str>,
         scope: Arc<dyn Scope>,
         extension: Arc<E>,
-    ) -> Result<Rendered, Failure> {
+    ) -> Result<Rendered, RenderFailure> {
         self.render_once(Mode::Run, name, origin, package, scope, extension).0
     }
 
     /// Renders a node's text at parse. Undefined names in the text itself can be called and have
-    /// every attribute. Also returns the unique ids of the macros that the text called, and the
-    /// undefined names that it called.
+    /// every attribute.
     pub(crate) fn render_for_parse<E: Any + Send + Sync>(
         &self,
         name: &str,
@@ -327,10 +335,14 @@ impl Renderer {
         package: &Arc<str>,
         scope: Arc<dyn Scope>,
         extension: Arc<E>,
-    ) -> (Result<Rendered, Failure>, Vec<Arc<str>>, BTreeSet<String>) {
+    ) -> ParseRendering {
         let (result, trace) =
             self.render_once(Mode::Parse, name, origin, package, scope, extension);
-        (result, trace.take_called(), trace.take_unknown())
+        ParseRendering {
+            result,
+            called_macros: trace.take_called(),
+            unknown_calls: trace.take_unknown(),
+        }
     }
 
     fn render_once<E: Any + Send + Sync>(
@@ -341,7 +353,7 @@ impl Renderer {
         package: &Arc<str>,
         scope: Arc<dyn Scope>,
         extension: Arc<E>,
-    ) -> (Result<Rendered, Failure>, Arc<Trace>) {
+    ) -> (Result<Rendered, RenderFailure>, Arc<Trace>) {
         let trace = Arc::new(Trace::default());
         let (body, edits) =
             rewrite_template(origin.text, origin.range.0, origin.range.1, &mut Vec::new());
@@ -395,12 +407,12 @@ impl Renderer {
         package: &Arc<str>,
         scope: Arc<dyn Scope>,
         extension: Arc<E>,
-    ) -> Result<Value, Failure> {
+    ) -> Result<Value, RenderFailure> {
         let called = self.call_macro_with_marks(execute, def, args, package, scope, extension);
         called.map(|(value, _)| value)
     }
 
-    /// Like [`Engine::call_macro`]. Also returns whether a text with marked pieces was inspected
+    /// Like [`Renderer::call_macro`]. Also returns whether a text with marked pieces was inspected
     /// (see [`Rendered::is_inspected`]).
     pub(crate) fn call_macro_with_marks<E: Any + Send + Sync>(
         &self,
@@ -410,9 +422,9 @@ impl Renderer {
         package: &Arc<str>,
         scope: Arc<dyn Scope>,
         extension: Arc<E>,
-    ) -> Result<(Value, bool), Failure> {
+    ) -> Result<(Value, bool), RenderFailure> {
         let Some(target) = self.registry.value_of(def) else {
-            return Err(Failure::plain(format!("macro `{}` is not registered", def.name)));
+            return Err(RenderFailure::plain(format!("macro `{}` is not registered", def.name)));
         };
         self.call_value(execute, target, args, package, scope, extension)
     }
@@ -425,7 +437,7 @@ impl Renderer {
         package: &Arc<str>,
         scope: Arc<dyn Scope>,
         extension: Arc<E>,
-    ) -> Result<(Value, bool), Failure> {
+    ) -> Result<(Value, bool), RenderFailure> {
         let source = format!("{DRIVER}{{% do __invoke() %}}");
         let env = if execute { &self.run } else { &self.parse };
         let template = env
@@ -454,7 +466,7 @@ impl Renderer {
         package: &Arc<str>,
         scope: Arc<dyn Scope>,
         extension: Arc<E>,
-    ) -> Result<Value, Failure> {
+    ) -> Result<Value, RenderFailure> {
         let rewritten = super::prepass::rewrite_expression(expression);
         let source = format!("{DRIVER}{{% do __keep({rewritten}) %}}");
         let env = if execute { &self.run } else { &self.parse };
@@ -483,7 +495,7 @@ impl Renderer {
         package: &Arc<str>,
         scope: Arc<dyn Scope>,
         extension: Arc<E>,
-    ) -> Result<String, Failure> {
+    ) -> Result<String, RenderFailure> {
         let (body, _) = rewrite_detached(text);
         let source = format!("{DRIVER}{body}");
         let env = if execute { &self.run } else { &self.parse };
@@ -498,7 +510,12 @@ impl Renderer {
     }
 
     /// Converts an error: its message, its innermost location in a file and the undefined name.
-    fn failure(&self, e: Error, place: Option<&Place<'_>>, trace: Vec<Arc<MacroDef>>) -> Failure {
+    fn failure(
+        &self,
+        e: Error,
+        place: Option<&Place<'_>>,
+        trace: Vec<Arc<MacroDef>>,
+    ) -> RenderFailure {
         let mut chain = vec![&e];
         let mut next = std::error::Error::source(&e);
         while let Some(source) = next {
@@ -518,7 +535,7 @@ impl Renderer {
         } else if innermost.kind() == ErrorKind::UndefinedError && innermost.detail().is_none() {
             "something that is undefined is used here".clone_into(&mut message);
         }
-        Failure { message, syntax, span, trace, unknown }
+        RenderFailure { message, syntax, span, trace, unknown }
     }
 
     fn place_of(&self, e: &Error, place: Option<&Place<'_>>) -> Option<Span> {
@@ -531,9 +548,9 @@ impl Renderer {
     }
 }
 
-impl Failure {
-    fn plain(message: String) -> Failure {
-        Failure { message, syntax: false, span: None, trace: Vec::new(), unknown: None }
+impl RenderFailure {
+    fn plain(message: String) -> RenderFailure {
+        RenderFailure { message, syntax: false, span: None, trace: Vec::new(), unknown: None }
     }
 }
 
@@ -644,7 +661,7 @@ fn environment(registry: &Arc<MacroRegistry>, mode: Mode) -> Environment<'static
         if callee.is_undefined() {
             return Err(Error::new(ErrorKind::UnknownFunction, format!("'{name}' is undefined")));
         }
-        Ok(Value::from_object(At { offset, callee }))
+        Ok(Value::from_object(CallSite { offset, callee }))
     });
     env.add_function("__l", |items: Value| -> Result<Value, Error> {
         Ok(super::list(items.try_iter()?.collect()))
@@ -692,7 +709,7 @@ pub(super) mod tests {
         let defs = defs.value.into_iter().map(Arc::new).collect();
         let registry = MacroRegistry::new(
             &root,
-            crate::jinja::Adapter::default(),
+            crate::jinja::DispatchAdapter::default(),
             vec![root.clone()],
             HashMap::new(),
             Vec::new(),
@@ -701,7 +718,7 @@ pub(super) mod tests {
         Renderer::new(Arc::new(registry))
     }
 
-    fn attempt(macros: &str, text: &str) -> Result<SqlText, Failure> {
+    fn attempt(macros: &str, text: &str) -> Result<SqlText, RenderFailure> {
         let origin = TextOrigin { file: FileId(0), text, range: (0, text.len()) };
         engine(macros)
             .render("root/x.sql", origin, &"root".into(), Arc::new(NoScope), Arc::new(()))
@@ -762,7 +779,7 @@ pub(super) mod tests {
     fn unknown_names_of_a_text_are_harmless_at_parse() {
         let text = "{{ nope() }}{{ pkg.thing(1) }}{{ other.a.b }}{{ one }}";
         let origin = TextOrigin { file: FileId(0), text, range: (0, text.len()) };
-        let (result, _, unknown) = engine("").render_for_parse(
+        let ParseRendering { result, unknown_calls, .. } = engine("").render_for_parse(
             "root/x.sql",
             origin,
             &"root".into(),
@@ -771,7 +788,7 @@ pub(super) mod tests {
         );
         let result = result.unwrap_or_else(|f| panic!("{f:?}"));
         assert_eq!(result.sql.as_str(), "1");
-        assert_eq!(unknown.into_iter().collect::<Vec<_>>(), ["", "nope"]);
+        assert_eq!(unknown_calls.into_iter().collect::<Vec<_>>(), ["", "nope"]);
     }
 
     #[test]

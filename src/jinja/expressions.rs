@@ -29,7 +29,7 @@ enum Class {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum TokenKind {
     Name,
     Number,
     Text,
@@ -40,7 +40,7 @@ pub(super) enum Kind {
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Token {
-    pub(super) kind: Kind,
+    pub(super) kind: TokenKind,
     pub(super) start: usize,
     pub(super) end: usize,
 }
@@ -76,7 +76,7 @@ pub(super) enum Unread {
     TooDeep(usize),
 }
 
-pub(super) struct Expressions<'a, 'c> {
+pub(super) struct ExpressionRewriter<'a, 'c> {
     text: &'a str,
     tokens: Vec<Token>,
     next: usize,
@@ -99,7 +99,7 @@ pub(super) fn rewrite_expressions(
     sites: bool,
     edit: &mut dyn FnMut(usize, usize, &str),
 ) -> Option<usize> {
-    let mut reader = Expressions {
+    let mut reader = ExpressionRewriter {
         text,
         tokens: tokenize_range(text, from, to),
         next: 0,
@@ -126,7 +126,7 @@ pub(super) fn rewrite_expressions(
             }
         }
     }
-    for token in reader.tokens.iter().filter(|t| t.kind == Kind::Blank) {
+    for token in reader.tokens.iter().filter(|t| t.kind == TokenKind::Blank) {
         let mark = Mark {
             at: token.start,
             len: token.end - token.start,
@@ -156,28 +156,28 @@ pub(super) fn tokenize_range(text: &str, from: usize, to: usize) -> Vec<Token> {
             }
             b'\'' | b'"' => {
                 i = string_end(b, i);
-                Kind::Text
+                TokenKind::Text
             }
             b'0'..=b'9' => {
                 i = number_end(b, i);
-                Kind::Number
+                TokenKind::Number
             }
             c if c.is_ascii_alphabetic() || c == b'_' || c >= 0x80 => {
                 let ch = text[i..].chars().next().unwrap_or(' ');
                 if ch.is_whitespace() || ch == '\u{feff}' {
                     i += ch.len_utf8();
-                    Kind::Blank
+                    TokenKind::Blank
                 } else {
                     let rest = &text[i..to];
                     let end = rest.find(|c: char| !is_word_char(c)).unwrap_or(rest.len());
                     i += end.max(ch.len_utf8());
-                    Kind::Name
+                    TokenKind::Name
                 }
             }
             _ => {
                 let operator = OPERATORS.iter().find(|op| b[i..].starts_with(op.as_bytes()));
                 i += operator.map_or(1, |op| op.len());
-                Kind::Operator
+                TokenKind::Operator
             }
         };
         out.push(Token { kind, start, end: i });
@@ -229,9 +229,9 @@ fn digits_end(b: &[u8], start: usize, is_digit: fn(&u8) -> bool) -> usize {
     i
 }
 
-impl<'a> Expressions<'a, '_> {
+impl<'a> ExpressionRewriter<'a, '_> {
     fn peek(&self) -> Option<Token> {
-        self.tokens[self.next..].iter().find(|t| t.kind != Kind::Blank).copied()
+        self.tokens[self.next..].iter().find(|t| t.kind != TokenKind::Blank).copied()
     }
 
     fn word(&self, token: Token) -> &'a str {
@@ -240,11 +240,11 @@ impl<'a> Expressions<'a, '_> {
 
     /// The next token; empty if there is none or it is a string.
     fn ahead(&self) -> &'a str {
-        self.peek().filter(|t| t.kind != Kind::Text).map_or("", |t| self.word(t))
+        self.peek().filter(|t| t.kind != TokenKind::Text).map_or("", |t| self.word(t))
     }
 
     fn take(&mut self) -> Option<Token> {
-        while self.tokens.get(self.next).is_some_and(|t| t.kind == Kind::Blank) {
+        while self.tokens.get(self.next).is_some_and(|t| t.kind == TokenKind::Blank) {
             self.next += 1;
         }
         let token = self.tokens.get(self.next).copied();
@@ -401,7 +401,7 @@ impl<'a> Expressions<'a, '_> {
 
     /// The token after the next one; empty if there is none.
     fn second(&self) -> &'a str {
-        let mut rest = self.tokens[self.next..].iter().filter(|t| t.kind != Kind::Blank);
+        let mut rest = self.tokens[self.next..].iter().filter(|t| t.kind != TokenKind::Blank);
         rest.nth(1).map_or("", |t| self.word(*t))
     }
 
@@ -488,7 +488,7 @@ impl<'a> Expressions<'a, '_> {
         let token = self.take().ok_or(Unread::Other)?;
         let whole = Read { start: token.start, end: token.end, literal: false };
         match (token.kind, self.word(token)) {
-            (Kind::Name, word) => {
+            (TokenKind::Name, word) => {
                 if matches!(
                     word,
                     "in" | "is" | "if" | "else" | "elif" | "and" | "or" | "not" | "recursive"
@@ -500,7 +500,7 @@ impl<'a> Expressions<'a, '_> {
                 }
                 Ok(whole)
             }
-            (Kind::Number, word) => {
+            (TokenKind::Number, word) => {
                 // minijinja's integers are limited to 128 bits.
                 if word.len() > 36 && word.bytes().all(|c| c.is_ascii_digit() || c == b'_') {
                     self.replace(
@@ -512,7 +512,7 @@ impl<'a> Expressions<'a, '_> {
                 }
                 Ok(Read { literal: true, ..whole })
             }
-            (Kind::Text, _) => self.texts(whole),
+            (TokenKind::Text, _) => self.texts(whole),
             (_, "(") => {
                 let end = self.items(")")?;
                 Ok(Read { end, ..whole })
@@ -536,7 +536,7 @@ impl<'a> Expressions<'a, '_> {
     /// Adjacent string literals are concatenated.
     fn texts(&mut self, first: Read) -> Found {
         let mut read = first;
-        while self.peek().is_some_and(|t| t.kind == Kind::Text) {
+        while self.peek().is_some_and(|t| t.kind == TokenKind::Text) {
             let next = self.take().ok_or(Unread::Other)?;
             let right = Read { start: next.start, end: next.end, literal: false };
             read = self.call("__cat", read, (next.start, next.start), right);
@@ -597,7 +597,7 @@ impl<'a> Expressions<'a, '_> {
                     let dot = self.take().ok_or(Unread::Other)?;
                     let key = self.take().ok_or(Unread::Other)?;
                     let word = self.word(key);
-                    if !matches!(key.kind, Kind::Name | Kind::Number) {
+                    if !matches!(key.kind, TokenKind::Name | TokenKind::Number) {
                         return Err(Unread::Other);
                     }
                     let called = self.ahead() == "(";
@@ -605,7 +605,7 @@ impl<'a> Expressions<'a, '_> {
                         self.called_member(name.0, word, key.end);
                     }
                     // minijinja would read the `0.1` of `a.0.1` as a float.
-                    let key_text = if key.kind == Kind::Number {
+                    let key_text = if key.kind == TokenKind::Number {
                         word.to_owned()
                     } else {
                         format!("'{word}'")
@@ -705,8 +705,8 @@ impl<'a> Expressions<'a, '_> {
                     self.condition()?;
                 }
                 _ => {
-                    let named =
-                        self.peek().is_some_and(|t| t.kind == Kind::Name) && self.second() == "=";
+                    let named = self.peek().is_some_and(|t| t.kind == TokenKind::Name)
+                        && self.second() == "=";
                     if named {
                         self.take();
                         self.take();
@@ -765,20 +765,20 @@ impl<'a> Expressions<'a, '_> {
     fn starts_argument(&self) -> bool {
         let Some(token) = self.peek() else { return false };
         match token.kind {
-            Kind::Name => {
+            TokenKind::Name => {
                 let keyword = ["else", "or", "and", "if", "is", "in", "not", "recursive"];
                 !keyword.contains(&self.word(token))
             }
-            Kind::Text | Kind::Number => true,
+            TokenKind::Text | TokenKind::Number => true,
             _ => matches!(self.word(token), "(" | "[" | "{"),
         }
     }
 
     fn dotted_name(&mut self) -> Result<usize, Unread> {
-        let mut token = self.take().filter(|t| t.kind == Kind::Name).ok_or(Unread::Other)?;
+        let mut token = self.take().filter(|t| t.kind == TokenKind::Name).ok_or(Unread::Other)?;
         while self.ahead() == "." {
             self.take();
-            token = self.take().filter(|t| t.kind == Kind::Name).ok_or(Unread::Other)?;
+            token = self.take().filter(|t| t.kind == TokenKind::Name).ok_or(Unread::Other)?;
         }
         Ok(token.end)
     }

@@ -3,7 +3,7 @@
 //! dbt (documentation of `as_bool`; `quoted_native_concat`), the filter must apply to the whole
 //! text, not to a part of it.
 
-use super::expressions::{Kind, Token, tokenize_range};
+use super::expressions::{Token, TokenKind, tokenize_range};
 use super::python::{Type, python_text, type_of};
 use super::to_json;
 use minijinja::value::Value;
@@ -142,15 +142,15 @@ fn outer_filters(expression: &str) -> Option<Vec<&str>> {
     for (i, token) in inner.iter().enumerate() {
         let text = word_of(expression, token);
         match (token.kind, text) {
-            (Kind::Operator, "(" | "[" | "{") => depth += 1,
-            (Kind::Operator, ")" | "]" | "}") => depth = depth.saturating_sub(1),
+            (TokenKind::Operator, "(" | "[" | "{") => depth += 1,
+            (TokenKind::Operator, ")" | "]" | "}") => depth = depth.saturating_sub(1),
             _ if depth > 0 => {}
             // A sign binds tighter than a filter, all other operators bind looser.
-            (Kind::Operator, "-") if i == 0 => {}
-            (Kind::Operator, "|" | "." | "," | ":") => {}
-            (Kind::Operator, _)
-            | (Kind::Name, "and" | "or" | "not" | "is" | "in" | "if" | "else") => return None,
-            (Kind::Name, name) if after_bar => filters.push(name),
+            (TokenKind::Operator, "-") if i == 0 => {}
+            (TokenKind::Operator, "|" | "." | "," | ":") => {}
+            (TokenKind::Operator, _)
+            | (TokenKind::Name, "and" | "or" | "not" | "is" | "in" | "if" | "else") => return None,
+            (TokenKind::Name, name) if after_bar => filters.push(name),
             _ => {}
         }
         after_bar = depth == 0 && text == "|";
@@ -229,12 +229,12 @@ fn number(text: &str) -> Option<Json> {
 fn is_literal(text: &str) -> bool {
     tokenize_range(text, 0, text.len()).iter().all(|token| {
         match (token.kind, &text[token.start..token.end]) {
-            (Kind::Text | Kind::Number, _) => true,
-            (Kind::Name, word) => matches!(word, "True" | "False" | "None"),
-            (Kind::Operator, sign) => {
+            (TokenKind::Text | TokenKind::Number, _) => true,
+            (TokenKind::Name, word) => matches!(word, "True" | "False" | "None"),
+            (TokenKind::Operator, sign) => {
                 matches!(sign, "[" | "]" | "{" | "}" | "(" | ")" | "," | ":" | "." | "-" | "+")
             }
-            (Kind::Blank, _) => false,
+            (TokenKind::Blank, _) => false,
         }
     })
 }

@@ -31,28 +31,30 @@ mod python;
 mod registry;
 mod runtime;
 mod set;
+mod unrendered;
 mod values;
 mod variables;
 mod views;
-mod written;
 
 pub(crate) use blocks::{BlockKind, find_blocks};
 pub(crate) use builtin::BUILTIN_FILES;
-pub(crate) use environment::{Failure, Rendered, Renderer, Scope, TextOrigin, render_inner};
+pub(crate) use environment::{
+    ParseRendering, RenderFailure, Rendered, Renderer, Scope, TextOrigin, render_inner,
+};
 pub(crate) use filters::{check_json, python_json, sort_json_keys};
 pub(crate) use markers::{ends_in_marker, native_value, no_config_value};
 pub(crate) use marks::{find_marked, has_mark, mark_piece};
 pub(crate) use methods::METHODS;
-pub(crate) use native::{Native, is_constant, native_shape};
+pub(crate) use native::{NativeForm, is_constant, native_shape};
 pub(crate) use number::decimal_value;
 pub(crate) use operators::add_values;
 #[cfg(any(test, fuzzing))]
 pub(crate) use prepass::rewrite_expression;
 pub(crate) use prepass::{CallName, calls_of};
 pub(crate) use python::{ORDER, REPR, python_repr, python_text, sort_values};
-pub(crate) use registry::{Adapter, MacroDef, MacroRegistry, parse_macro_file};
+pub(crate) use registry::{DispatchAdapter, MacroDef, MacroRegistry, parse_macro_file};
 pub(crate) use runtime::{Args, call_site, error, return_value, with_extension};
 pub(crate) use set::set_value;
+pub(crate) use unrendered::{is_read_statically, unrendered_config};
 pub(crate) use values::{dict, from_json, list, make_pair, to_json};
 pub(crate) use variables::{VariableCall, variable_calls};
-pub(crate) use written::{is_read_statically, written_config};

@@ -4,7 +4,7 @@ use super::blocks::{Segment, split_segments, tag_tail};
 
 /// How a YAML text is rendered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Native<'a> {
+pub(crate) enum NativeForm<'a> {
     /// Without Jinja, to itself.
     Plain,
     /// A single expression, to its value.
@@ -13,9 +13,9 @@ pub(crate) enum Native<'a> {
     Template,
 }
 
-pub(crate) fn native_shape(text: &str) -> Native<'_> {
+pub(crate) fn native_shape(text: &str) -> NativeForm<'_> {
     if !text.contains("{{") && !text.contains("{%") && !text.contains("{#") {
-        return Native::Plain;
+        return NativeForm::Plain;
     }
     let mut parts = split_segments(text, 0, text.len());
     parts.retain(|part| !matches!(part, Segment::Comment));
@@ -23,9 +23,9 @@ pub(crate) fn native_shape(text: &str) -> Native<'_> {
         [Segment::Print(start, end)] if text[..*end].ends_with("}}") => {
             let tail = tag_tail(text, *start, *end);
             let inner = text[start + 2..tail].trim_start_matches(['-', '+']);
-            Native::Expression(inner.trim())
+            NativeForm::Expression(inner.trim())
         }
-        _ => Native::Template,
+        _ => NativeForm::Template,
     }
 }
 
@@ -101,11 +101,11 @@ mod tests {
 
     #[test]
     fn shapes() {
-        assert_eq!(native_shape("a"), Native::Plain);
-        assert_eq!(native_shape("{{ var('x') }}"), Native::Expression("var('x')"));
-        assert_eq!(native_shape("{{- 1 -}}"), Native::Expression("1"));
-        assert_eq!(native_shape("{# why #}{{ x }}"), Native::Expression("x"));
-        assert_eq!(native_shape("{{ a }}_{{ b }}"), Native::Template);
-        assert_eq!(native_shape(" {{ a }}"), Native::Template);
+        assert_eq!(native_shape("a"), NativeForm::Plain);
+        assert_eq!(native_shape("{{ var('x') }}"), NativeForm::Expression("var('x')"));
+        assert_eq!(native_shape("{{- 1 -}}"), NativeForm::Expression("1"));
+        assert_eq!(native_shape("{# why #}{{ x }}"), NativeForm::Expression("x"));
+        assert_eq!(native_shape("{{ a }}_{{ b }}"), NativeForm::Template);
+        assert_eq!(native_shape(" {{ a }}"), NativeForm::Template);
     }
 }

@@ -275,8 +275,8 @@ fn arithmetic(
                 Binary::Sub => a.minus(&b),
                 Binary::Mul => a.times(&b),
                 Binary::Div => a.divided_by(&b),
-                Binary::FloorDiv => a.divided_whole(&b).map(|(quotient, _)| quotient),
-                Binary::Mod => a.divided_whole(&b).map(|(_, rest)| rest),
+                Binary::FloorDiv => a.divide_with_remainder(&b).map(|(quotient, _)| quotient),
+                Binary::Mod => a.divide_with_remainder(&b).map(|(_, rest)| rest),
                 Binary::Pow => a.to_power(&b),
                 Binary::Cat => Err("no arithmetic"),
             };

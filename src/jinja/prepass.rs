@@ -49,7 +49,7 @@ pub(crate) fn rewrite_template(
     to: usize,
     calls: &mut Vec<CallName>,
 ) -> (String, Edits) {
-    let mut pass = Pass::new(text, Rewriter::new(text, from, to - from), calls, true);
+    let mut pass = TemplateRewriter::new(text, Rewriter::new(text, from, to - from), calls, true);
     pass.body(from, to);
     pass.rw.finish(to)
 }
@@ -58,7 +58,8 @@ pub(crate) fn rewrite_template(
 /// positions.
 pub(crate) fn rewrite_expression(text: &str) -> String {
     let mut calls = Vec::new();
-    let mut pass = Pass::new(text, Rewriter::new(text, 0, text.len()), &mut calls, false);
+    let mut pass =
+        TemplateRewriter::new(text, Rewriter::new(text, 0, text.len()), &mut calls, false);
     pass.maybe_tuple(0, text.len());
     pass.rw.finish(text.len()).0
 }
@@ -66,12 +67,13 @@ pub(crate) fn rewrite_expression(text: &str) -> String {
 /// Rewrites a template that is not part of a file, such as a YAML value. Calls carry no positions.
 pub(super) fn rewrite_detached(text: &str) -> (String, Edits) {
     let mut calls = Vec::new();
-    let mut pass = Pass::new(text, Rewriter::new(text, 0, text.len()), &mut calls, false);
+    let mut pass =
+        TemplateRewriter::new(text, Rewriter::new(text, 0, text.len()), &mut calls, false);
     pass.body(0, text.len());
     pass.rw.finish(text.len())
 }
 
-pub(super) struct Pass<'a, 'c> {
+pub(super) struct TemplateRewriter<'a, 'c> {
     pub(super) text: &'a str,
     pub(super) rw: Rewriter<'a>,
     pub(super) calls: &'c mut Vec<CallName>,
@@ -79,14 +81,14 @@ pub(super) struct Pass<'a, 'c> {
     elifs: usize,
 }
 
-impl<'a, 'c> Pass<'a, 'c> {
+impl<'a, 'c> TemplateRewriter<'a, 'c> {
     pub(super) fn new(
         text: &'a str,
         rw: Rewriter<'a>,
         calls: &'c mut Vec<CallName>,
         sites: bool,
-    ) -> Pass<'a, 'c> {
-        Pass { text, rw, calls, sites, elifs: 0 }
+    ) -> TemplateRewriter<'a, 'c> {
+        TemplateRewriter { text, rw, calls, sites, elifs: 0 }
     }
 
     pub(super) fn body(&mut self, from: usize, to: usize) {

@@ -7,7 +7,7 @@
 use super::blocks::{Block, BlockKind, find_blocks};
 use super::edits::{Edits, Rewriter};
 use super::expressions::is_word_char;
-use super::prepass::{CallName, Pass};
+use super::prepass::{CallName, TemplateRewriter};
 use super::runtime::MacroRef;
 use super::variables::{VariableCall, variable_calls};
 use crate::diag::{Checked, Code, Diagnostic};
@@ -40,7 +40,7 @@ pub(crate) struct MacroDef {
     /// The calls of `var` and `env_var` in the macro.
     pub(crate) variables: Vec<VariableCall>,
     /// The fingerprint of its name, path and text, on which renders that use it depend.
-    pub(crate) print: Fingerprint,
+    pub(crate) fingerprint: Fingerprint,
     /// The name of its template: `package/path#name`.
     pub(super) template: Arc<str>,
     pub(super) text: String,
@@ -153,7 +153,7 @@ fn define(
         _ => block.name.clone(),
     };
     let mut calls = Vec::new();
-    let mut pass = Pass::new(
+    let mut pass = TemplateRewriter::new(
         text,
         Rewriter::new(text, block.start, block.end - block.start),
         &mut calls,
@@ -209,7 +209,12 @@ fn define(
     calls.dedup();
     Ok(MacroDef {
         package: package.clone(),
-        print: Fingerprint::of_parts([&**package, &**path, &name, &text[block.start..block.end]]),
+        fingerprint: Fingerprint::of_parts([
+            &**package,
+            &**path,
+            &name,
+            &text[block.start..block.end],
+        ]),
         template: format!("{package}/{path}#{name}").into(),
         unique_id: format!("macro.{package}.{name}").into(),
         name: name.into(),
@@ -230,7 +235,7 @@ fn define(
 /// and type annotations removed. A default that refers to an earlier parameter is removed and added
 /// to `late`, as the parameter's name and the range of the expression.
 fn header(
-    pass: &mut Pass<'_, '_>,
+    pass: &mut TemplateRewriter<'_, '_>,
     open: usize,
     tail: usize,
     args: &mut Vec<MacroArg>,
@@ -329,7 +334,7 @@ fn has_word(text: &str, word: &str) -> bool {
 pub(crate) type SearchOrders = HashMap<String, Vec<String>>;
 
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Adapter {
+pub(crate) struct DispatchAdapter {
     pub(crate) name: String,
     /// Materializations that the adapter implements itself. No `default` materialization replaces
     /// them, not even one of the root project.
@@ -347,7 +352,7 @@ pub(crate) struct MacroRegistry {
     /// The number of built-in definitions, which come first.
     built_in: usize,
     root: Arc<str>,
-    adapter: Adapter,
+    adapter: DispatchAdapter,
     /// The prefixes that dispatch tries: the adapter's name, then `default`.
     prefixes: Vec<String>,
     search_orders: SearchOrders,
@@ -360,7 +365,7 @@ impl MacroRegistry {
     /// come after the core's.
     pub(crate) fn new(
         root: &Arc<str>,
-        adapter: Adapter,
+        adapter: DispatchAdapter,
         installed: Vec<Arc<str>>,
         search_orders: SearchOrders,
         internal: Vec<Arc<MacroDef>>,
@@ -399,7 +404,7 @@ impl MacroRegistry {
 
     /// One print of all macros.
     pub(crate) fn fingerprint(&self) -> Fingerprint {
-        Fingerprint::of_parts(self.defs.iter().map(|d| d.print.hex()))
+        Fingerprint::of_parts(self.defs.iter().map(|d| d.fingerprint.hex()))
     }
 
     /// The built-in macros, including replaced ones.
@@ -601,8 +606,8 @@ impl MacroRegistry {
 mod tests {
     use super::*;
 
-    fn adapter() -> Adapter {
-        Adapter { name: "duckdb".to_owned(), materializations: &["table", "incremental"] }
+    fn adapter() -> DispatchAdapter {
+        DispatchAdapter { name: "duckdb".to_owned(), materializations: &["table", "incremental"] }
     }
 
     fn parse(package: &str, text: &str) -> Vec<Arc<MacroDef>> {

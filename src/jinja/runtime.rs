@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 #[derive(Default)]
-pub(super) struct Run {
+pub(super) struct RenderState {
     /// The macro of the main template that imports other templates into this state.
     pub(super) importer: Option<Value>,
     /// The imported modules, by template.
@@ -102,8 +102,8 @@ pub(crate) fn error(message: impl Into<String>) -> Error {
     Error::new(ErrorKind::InvalidOperation, message.into())
 }
 
-pub(super) fn run_state<'s>(state: &'s mut State<'_, '_>) -> &'s mut Run {
-    state.get_or_insert_extension_with(Run::default)
+pub(super) fn run_state<'s>(state: &'s mut State<'_, '_>) -> &'s mut RenderState {
+    state.get_or_insert_extension_with(RenderState::default)
 }
 
 /// The extension that the caller attached to the render. `context` stores its session there.
@@ -227,12 +227,12 @@ impl Object for MacroRef {
 
 /// `__at(offset, f)`: a function that records the position of its calls.
 #[derive(Debug)]
-pub(super) struct At {
+pub(super) struct CallSite {
     pub(super) offset: u32,
     pub(super) callee: Value,
 }
 
-impl Object for At {
+impl Object for CallSite {
     fn repr(self: &Arc<Self>) -> ObjectRepr {
         ObjectRepr::Plain
     }
@@ -259,7 +259,7 @@ pub(super) struct Namespace {
 impl Namespace {
     fn find(&self, name: &str) -> Option<Value> {
         let found = self.registry.lookup_in(&self.name, name);
-        self.scope.looked_up(Some(&self.name), name, found.map(|def| &**def));
+        self.scope.record_macro_lookup(Some(&self.name), name, found.map(|def| &**def));
         found.and_then(|def| self.registry.value_of(def))
     }
 
@@ -279,7 +279,7 @@ impl Object for Namespace {
     }
 
     fn enumerate(self: &Arc<Self>) -> Enumerator {
-        self.scope.looked_over();
+        self.scope.record_macro_listing();
         Enumerator::Values(self.names().collect())
     }
 

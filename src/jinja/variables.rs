@@ -8,7 +8,7 @@ use super::expressions::is_word_char;
 /// A call of `var` or `env_var`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct VariableCall {
-    pub(crate) env: bool,
+    pub(crate) is_env: bool,
     /// `None` if the name is not a literal.
     pub(crate) name: Option<String>,
 }
@@ -29,7 +29,7 @@ pub(crate) fn variable_calls(text: &str) -> Vec<VariableCall> {
         };
         let rest = rest.trim_start();
         let name = leading_quoted(rest, '\'').or_else(|| leading_quoted(rest, '"'));
-        out.push(VariableCall { env: function == "env_var", name });
+        out.push(VariableCall { is_env: function == "env_var", name });
     }
     out
 }
@@ -47,7 +47,7 @@ mod tests {
         let text = "{{ var('a', 1) }} {{ var ( \"b\" ) }} {{ env_var('C') }} {{ my_var('d') }} {{ var(name) }} variant";
         let found = variable_calls(text);
         let found: Vec<(bool, Option<&str>)> =
-            found.iter().map(|c| (c.env, c.name.as_deref())).collect();
+            found.iter().map(|c| (c.is_env, c.name.as_deref())).collect();
         assert_eq!(
             found,
             [(false, Some("a")), (false, Some("b")), (true, Some("C")), (false, None)]

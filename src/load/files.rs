@@ -4,7 +4,7 @@ use crate::config::{PathKind, ProjectOptions};
 use crate::diag::{Code, Diagnostic};
 use crate::hash::{FastMap, Fingerprint};
 use crate::source::{FileId, SourceMap};
-use crate::system::{Found, System, SystemError};
+use crate::system::{FoundFile, System, SystemError};
 use camino::{Utf8Path, Utf8PathBuf};
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use rayon::prelude::*;
@@ -41,7 +41,7 @@ pub(crate) struct LoadedFile {
     pub(crate) absolute: Utf8PathBuf,
     pub(crate) size: u64,
     /// The fingerprint of the text. For a seed beyond [`SEED_HASH_LIMIT`] it is constant.
-    pub(crate) print: Fingerprint,
+    pub(crate) fingerprint: Fingerprint,
 }
 
 /// The size in bytes from which dbt identifies a seed by its path instead of a hash of its text.
@@ -97,9 +97,9 @@ pub(super) fn read_package(
     out: &mut Vec<Diagnostic>,
 ) -> Result<Vec<LoadedFile>, SystemError> {
     let ignored = ignore_file(system, root, out);
-    let mut files: Vec<(Found, FileKind, Arc<str>)> = Vec::new();
+    let mut files: Vec<(FoundFile, FileKind, Arc<str>)> = Vec::new();
     // Doc blocks are in the folders of all other kinds, so each folder is walked only once.
-    let mut walked: FastMap<Utf8PathBuf, Vec<Found>> = FastMap::default();
+    let mut walked: FastMap<Utf8PathBuf, Vec<FoundFile>> = FastMap::default();
     for kind in PathKind::ALL {
         let mut folders = options.paths(kind).to_vec();
         if kind == PathKind::Docs && folders.is_empty() {
@@ -150,14 +150,15 @@ pub(super) fn read_package(
                 Ok((Arc::default(), system.fingerprint(&found.path)?))
             }
             FileKind::Seed => Ok((Arc::default(), Fingerprint::of("known by its path"))),
-            _ => system.read_with_print(&found.path),
+            _ => system.read_with_fingerprint(&found.path),
         })
         .collect();
     let mut loaded = Vec::with_capacity(files.len());
-    for ((Found { path: absolute, size }, kind, relative), text) in files.into_iter().zip(texts) {
+    for ((FoundFile { path: absolute, size }, kind, relative), text) in files.into_iter().zip(texts)
+    {
         let original: Arc<str> = path_below(root, &absolute).into();
-        let (id, print) = match text {
-            Ok((text, print)) => (map.add(&shown(&absolute), text), print),
+        let (id, fingerprint) = match text {
+            Ok((text, fingerprint)) => (map.add(&shown(&absolute), text), fingerprint),
             Err(e) => {
                 out.push(Diagnostic::error(Code::ProjectFile, e.to_string()));
                 continue;
@@ -170,7 +171,7 @@ pub(super) fn read_package(
             original_file_path: original,
             absolute,
             size,
-            print,
+            fingerprint,
         });
     }
     Ok(loaded)

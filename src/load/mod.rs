@@ -1,6 +1,6 @@
-//! Loads the project, its packages, its target and all their texts as `Sources`.
+//! Loads the project, its packages, its target and all their texts as `LoadedProject`.
 //!
-//! In: a `System`, where to look, the command's variables. Out: `Checked<Sources>`. Walks the
+//! In: a `System`, where to look, the command's variables. Out: `Checked<LoadedProject>`. Walks the
 //! folders once. Determines the kind of each file by its folder and extension, without parsing it
 //! (except the YAML of the project itself). Must not know: nodes, databases.
 
@@ -10,7 +10,7 @@ mod render;
 mod version;
 
 pub(crate) use files::{FileKind, LoadedFile, SEED_HASH_LIMIT, has_known_ending};
-pub(crate) use project::{LoadOptions, find_project_file, load_project};
+pub(crate) use project::{LoadOptions, LoadOutcome, find_project_file, load_project};
 pub(crate) use render::YamlRenderer;
 
 use crate::cache::KeyWriter;
@@ -38,7 +38,7 @@ impl LoadedPackage {
 
 /// The loaded project.
 #[derive(Debug)]
-pub(crate) struct Sources {
+pub(crate) struct LoadedProject {
     pub(crate) map: SourceMap,
     /// The root project first, then packages by name.
     pub(crate) packages: Vec<LoadedPackage>,
@@ -50,7 +50,7 @@ pub(crate) struct Sources {
     pub(crate) context: Arc<ContextProject>,
 }
 
-impl Sources {
+impl LoadedProject {
     pub(crate) fn root(&self) -> &LoadedPackage {
         &self.packages[0]
     }

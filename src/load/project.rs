@@ -1,16 +1,17 @@
 //! Finds and reads the project, its profile and its packages.
 
 use super::files::{path_below, read_package};
-use super::{LoadedPackage, Sources, YamlRenderer, version};
+use super::{LoadedPackage, LoadedProject, YamlRenderer, version};
 use crate::config::{
     Json, JsonMap, PackageSpec, ProfileOptions, ProjectOptions, SelectorDefinition, Yaml,
     parse_packages, parse_profile, parse_project, parse_selectors, parse_yaml, renders_late,
 };
 use crate::context::{
-    ContextProject, Facts, InvocationContext, VarSource, invocation_members, vars_json,
+    ConstantFingerprints, ContextProject, InvocationContext, VarSource, invocation_members,
+    vars_json,
 };
 use crate::diag::{Code, Diagnostic, nearest_name};
-use crate::engine::{Surroundings, Target, default_target, placeholder_target, read_target};
+use crate::engine::{OutputContext, Target, default_target, placeholder_target, read_target};
 use crate::secret::{SECRET_PREFIX, Scrubber, Secret};
 use crate::source::{FileId, SourceMap, Span};
 use crate::system::{System, SystemError, normalize_path};
@@ -68,13 +69,22 @@ struct Loader<'a> {
     started: jiff::Timestamp,
 }
 
+/// What `load_project` found.
+pub(crate) struct LoadOutcome {
+    /// `None` if an error keeps the project from being loaded.
+    pub(crate) project: Option<LoadedProject>,
+    /// The files that were read, if there is no project; a project has its own map.
+    pub(crate) map: SourceMap,
+    pub(crate) diagnostics: Vec<Diagnostic>,
+}
+
 /// Loads the project. The sources are `None` if there is no usable project; the diagnostics say
 /// why. Files keep the ids that they have in `map`.
 pub(crate) fn load_project(
     system: &Arc<dyn System>,
     options: &LoadOptions,
     map: SourceMap,
-) -> Result<(Option<Sources>, SourceMap, Vec<Diagnostic>), SystemError> {
+) -> Result<LoadOutcome, SystemError> {
     let mut out = Vec::new();
     for (_, value) in
         system.env_all().into_iter().filter(|(name, _)| name.starts_with(SECRET_PREFIX))
@@ -95,7 +105,7 @@ pub(crate) fn load_project(
             Diagnostic::error(Code::ProjectFile, format!("no project.yml or dbt_project.yml in {start}"))
                 .help("change to a project's folder, give --project-dir, or make a project with `strata init`"),
         );
-        return Ok((None, map, out));
+        return Ok(LoadOutcome { project: None, map, diagnostics: out });
     };
     let root = file.parent().unwrap_or(Utf8Path::new(".")).to_owned();
     let mut loader = Loader { system, options, map, out, root, started: system.now() };
@@ -104,13 +114,17 @@ pub(crate) fn load_project(
         Some((packages, rest)) => {
             let Loader { map, out, .. } = loader;
             // The sources own the map now; callers that need only the map take it from there.
-            Ok((Some(rest.finish(map, packages)), SourceMap::default(), out))
+            Ok(LoadOutcome {
+                project: Some(rest.finish(map, packages)),
+                map: SourceMap::default(),
+                diagnostics: out,
+            })
         }
-        None => Ok((None, loader.map, loader.out)),
+        None => Ok(LoadOutcome { project: None, map: loader.map, diagnostics: loader.out }),
     }
 }
 
-/// The parts of `Sources` except the map and the packages.
+/// The parts of `LoadedProject` except the map and the packages.
 struct Rest {
     target: Target,
     target_path: Utf8PathBuf,
@@ -121,8 +135,8 @@ struct Rest {
 }
 
 impl Rest {
-    fn finish(self, map: SourceMap, packages: Vec<LoadedPackage>) -> Sources {
-        Sources {
+    fn finish(self, map: SourceMap, packages: Vec<LoadedPackage>) -> LoadedProject {
+        LoadedProject {
             map,
             packages,
             target: self.target,
@@ -171,7 +185,12 @@ impl Loader<'_> {
             store_failures: self.options.settings.flags.get("STORE_FAILURES")
                 == Some(&Json::Bool(true)),
             registry: OnceLock::new(),
-            facts: Facts::new(target, &self.options.settings, self.started, self.system.as_ref()),
+            facts: ConstantFingerprints::new(
+                target,
+                &self.options.settings,
+                self.started,
+                self.system.as_ref(),
+            ),
             secrets,
             quoting: target.engine.adapter.quoting,
             explicit_overrides: true,
@@ -228,7 +247,7 @@ impl Loader<'_> {
         let Some(mut options) = parse_project(id, &rendered).drain_into(&mut self.out) else {
             return Ok(None);
         };
-        options.written = Some(tree);
+        options.unrendered = Some(tree);
         self.check_version(&options);
         let target_path =
             self.options.target_path.clone().or(options.target_path.clone().map(Utf8PathBuf::from));
@@ -369,7 +388,7 @@ impl Loader<'_> {
         if self.out[before..].iter().any(Diagnostic::is_error) {
             return Ok(None);
         }
-        let surroundings = Surroundings { system: self.system.as_ref(), root: &self.root };
+        let surroundings = OutputContext { system: self.system.as_ref(), root: &self.root };
         let read = read_target(&name, &target, &rendered, &surroundings);
         let mut target = read.drain_into(&mut self.out);
         if let Some(target) = &mut target {
@@ -462,7 +481,7 @@ impl Loader<'_> {
             // Only errors are shown: the user cannot fix warnings in a package.
             self.out.extend(complaints.into_iter().filter(Diagnostic::is_error));
             let Some(mut options) = options else { continue };
-            options.written = Some(tree);
+            options.unrendered = Some(tree);
             self.check_version(&options);
             let skip = [normalize_path(&folder.join(&options.packages_install_path))];
             let files = self.files(&folder, &options, &skip)?;

@@ -3,12 +3,12 @@
 
 use crate::config::{Json, Key, Yaml, YamlMap, YamlValue, is_whole};
 use crate::context::{
-    ContextProject, NodeScope, RenderRead, RenderSubject, Session, failure_diagnostic,
+    ContextProject, NodeScope, RenderRead, RenderSession, RenderSubject, failure_diagnostic,
 };
 use crate::diag::{Code, Diagnostic};
 use crate::jinja::{
-    MacroDef, MacroRegistry, Native, Renderer, Scope, ends_in_marker, is_constant, native_shape,
-    native_value,
+    MacroDef, MacroRegistry, NativeForm, Renderer, Scope, ends_in_marker, is_constant,
+    native_shape, native_value,
 };
 use crate::manifest::{NodeConfig, ResourceType};
 use crate::source::Span;
@@ -119,14 +119,14 @@ impl YamlRenderer {
     /// reported.
     pub(crate) fn value(&self, text: &str, span: Span, out: &mut Vec<Diagnostic>) -> Option<Yaml> {
         let shape = native_shape(text);
-        if shape == Native::Plain {
+        if shape == NativeForm::Plain {
             return None;
         }
         let session = self.session(span);
         let scope = Arc::new(YamlScope(NodeScope(session.clone())));
         let result = match shape {
             // Jinja2 folds constants before the type could be kept, so they become texts.
-            Native::Expression(expression)
+            NativeForm::Expression(expression)
                 if !is_constant(expression) || ends_in_marker(expression) =>
             {
                 let value =
@@ -192,8 +192,8 @@ impl YamlRenderer {
         }
     }
 
-    fn session(&self, span: Span) -> Arc<Session> {
-        let unit = RenderSubject {
+    fn session(&self, span: Span) -> Arc<RenderSession> {
+        let subject = RenderSubject {
             unique_id: "yaml".into(),
             name: "yaml".into(),
             kind: ResourceType::Model,
@@ -205,7 +205,7 @@ impl YamlRenderer {
             compiled: None,
             extra: Vec::new(),
         };
-        Session::parse_strictly(&self.project, &self.package, unit)
+        RenderSession::parse_strictly(&self.project, &self.package, subject)
     }
 }
 
@@ -222,12 +222,12 @@ impl Scope for YamlScope {
         if OF_TEMPLATES.contains(&name) { None } else { self.0.member(name) }
     }
 
-    fn looked_up(&self, package: Option<&str>, name: &str, found: Option<&MacroDef>) {
-        self.0.looked_up(package, name, found);
+    fn record_macro_lookup(&self, package: Option<&str>, name: &str, found: Option<&MacroDef>) {
+        self.0.record_macro_lookup(package, name, found);
     }
 
-    fn looked_over(&self) {
-        self.0.looked_over();
+    fn record_macro_listing(&self) {
+        self.0.record_macro_listing();
     }
 
     fn names(&self) -> Vec<&'static str> {

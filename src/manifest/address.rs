@@ -10,7 +10,7 @@ use crate::source::Span;
 
 /// A relation or file that is written.
 #[derive(Clone, Debug)]
-pub(crate) struct Output {
+pub(crate) struct OutputAddress {
     /// The address in a normal form, so that equal texts mean the same place: relations with their
     /// names folded as by the engine, files as absolute paths.
     pub(crate) address: String,
@@ -19,25 +19,25 @@ pub(crate) struct Output {
     /// The unique id of the node that writes it.
     pub(crate) writer: String,
     pub(crate) span: Span,
-    pub(crate) role: Role,
+    pub(crate) role: OutputRole,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Role {
+pub(crate) enum OutputRole {
     /// The final relation or file.
     Published,
     /// A temporary relation that is built beside the published one, audited, and then swapped or
     /// dropped.
-    Beside,
+    Helper,
     /// A relation that is only read. No temporary relation may have its address.
     Read,
 }
 
 /// Reports each output whose address an earlier output has.
-pub(crate) fn check_addresses(outputs: &[Output], code: Code) -> Vec<Diagnostic> {
+pub(crate) fn check_addresses(outputs: &[OutputAddress], code: Code) -> Vec<Diagnostic> {
     let mut out = Vec::new();
-    let mut published: FastMap<&str, &Output> = FastMap::default();
-    for output in outputs.iter().filter(|o| o.role == Role::Published) {
+    let mut published: FastMap<&str, &OutputAddress> = FastMap::default();
+    for output in outputs.iter().filter(|o| o.role == OutputRole::Published) {
         match published.get(output.address.as_str()) {
             Some(first) if first.writer != output.writer => {
                 out.push(two_writers(first, output, code))
@@ -49,10 +49,10 @@ pub(crate) fn check_addresses(outputs: &[Output], code: Code) -> Vec<Diagnostic>
         }
     }
     let mut taken = published;
-    for output in outputs.iter().filter(|o| o.role == Role::Read) {
+    for output in outputs.iter().filter(|o| o.role == OutputRole::Read) {
         taken.entry(&output.address).or_insert(output);
     }
-    for output in outputs.iter().filter(|o| o.role == Role::Beside) {
+    for output in outputs.iter().filter(|o| o.role == OutputRole::Helper) {
         if let Some(other) =
             taken.get(output.address.as_str()).filter(|o| o.writer != output.writer)
         {
@@ -68,7 +68,7 @@ pub(crate) fn check_addresses(outputs: &[Output], code: Code) -> Vec<Diagnostic>
     out
 }
 
-fn two_writers(first: &Output, second: &Output, code: Code) -> Diagnostic {
+fn two_writers(first: &OutputAddress, second: &OutputAddress, code: Code) -> Diagnostic {
     let spelled = if first.shown == second.shown {
         first.shown.clone()
     } else {
@@ -90,9 +90,9 @@ mod tests {
     use super::*;
     use crate::source::FileId;
 
-    fn output(address: &str, writer: &str, role: Role) -> Output {
+    fn output(address: &str, writer: &str, role: OutputRole) -> OutputAddress {
         let span = Span::new(FileId(0), 0, 1);
-        Output {
+        OutputAddress {
             address: address.to_lowercase(),
             shown: address.into(),
             writer: writer.into(),
@@ -101,15 +101,15 @@ mod tests {
         }
     }
 
-    fn messages(outputs: &[Output]) -> Vec<String> {
+    fn messages(outputs: &[OutputAddress]) -> Vec<String> {
         check_addresses(outputs, Code::DuplicateRelation).into_iter().map(|d| d.message).collect()
     }
 
     #[test]
     fn an_address_has_one_writer() {
         let (a, b) = (
-            output("s.Orders", "model.a", Role::Published),
-            output("s.orders", "model.b", Role::Published),
+            output("s.Orders", "model.a", OutputRole::Published),
+            output("s.orders", "model.b", OutputRole::Published),
         );
         assert_eq!(
             messages(&[a.clone(), b]),
@@ -118,10 +118,10 @@ mod tests {
             ]
         );
         // A seed may fill a source, but a temporary relation must not be a source.
-        let source = output("s.orders", "source.x", Role::Read);
+        let source = output("s.orders", "source.x", OutputRole::Read);
         assert!(messages(&[a.clone(), source]).is_empty());
-        let beside = output("s.orders__candidate", "model.a", Role::Beside);
-        let taken = output("s.orders__candidate", "source.y", Role::Read);
+        let beside = output("s.orders__candidate", "model.a", OutputRole::Helper);
+        let taken = output("s.orders__candidate", "source.y", OutputRole::Read);
         assert_eq!(messages(&[a, beside, taken]).len(), 1);
     }
 }

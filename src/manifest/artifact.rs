@@ -83,7 +83,7 @@ impl Manifest {
                 let freshness = source.freshness.as_ref().map_or(Json::Null, |f| f.to_json());
                 m.insert("freshness".into(), freshness);
                 m.insert("external".into(), source.external.clone());
-                let [database, schema] = &source.written;
+                let [database, schema] = &source.unrendered;
                 m.insert("unrendered_database".into(), text(database.as_deref()));
                 m.insert("unrendered_schema".into(), text(schema.as_deref()));
                 m.insert("source_meta".into(), Json::Object(source.source_meta.clone()));
@@ -216,7 +216,7 @@ impl Manifest {
         m.insert("meta".into(), config.get("meta").cloned().unwrap_or_else(|| json!({})));
         m.insert("config".into(), Json::Object(config));
         m.insert("patch_path".into(), text(node.patch_path.as_deref()));
-        m.insert("unrendered_config".into(), Json::Object(node.config.written().clone()));
+        m.insert("unrendered_config".into(), Json::Object(node.config.unrendered().clone()));
         m.insert("created_at".into(), Json::from(0.0));
         let stored = match &node.kind {
             NodeKind::Exposure(_) | NodeKind::Export(_) | NodeKind::UnitTest(_) => false,

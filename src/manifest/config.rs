@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 /// Where a value is set. In the root project later layers take precedence (semantics 1.19, 3.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Layer {
+pub(crate) enum ConfigLayer {
     ProjectFile,
     Properties,
     InFile,
@@ -19,7 +19,7 @@ pub(crate) enum Layer {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct ConfigEntry {
     pub(crate) value: Json,
-    pub(crate) layer: Layer,
+    pub(crate) layer: ConfigLayer,
     pub(crate) span: Option<Span>,
 }
 
@@ -30,7 +30,7 @@ pub(crate) struct NodeConfig {
     entries: IndexMap<Arc<str>, ConfigEntry, foldhash::fast::RandomState>,
     /// The unrendered values, each of the last layer that set the key. dbt compares these between
     /// states.
-    written: JsonMap,
+    unrendered: JsonMap,
 }
 
 /// Keys whose mappings are merged instead of replaced.
@@ -49,7 +49,7 @@ pub(crate) fn canonical_key(key: &str) -> &str {
 impl NodeConfig {
     /// A config with values of a single layer.
     #[cfg(test)]
-    pub(super) fn of(layer: Layer, entries: &[(&str, Json)]) -> NodeConfig {
+    pub(super) fn of(layer: ConfigLayer, entries: &[(&str, Json)]) -> NodeConfig {
         let mut config = NodeConfig::default();
         for (key, value) in entries {
             config.merge(key, value.clone(), layer, None);
@@ -59,23 +59,23 @@ impl NodeConfig {
 
     /// Sets or merges a value (semantics 1.20). A `+` before a privilege in `grants` extends its
     /// grantees.
-    pub(crate) fn merge(&mut self, key: &str, value: Json, layer: Layer, span: Option<Span>) {
+    pub(crate) fn merge(&mut self, key: &str, value: Json, layer: ConfigLayer, span: Option<Span>) {
         let written = value.clone();
-        self.merge_written(key, value, written, layer, span);
+        self.merge_unrendered(key, value, written, layer, span);
     }
 
     /// Like [`NodeConfig::merge`], with the value as it was before rendering.
-    pub(crate) fn merge_written(
+    pub(crate) fn merge_unrendered(
         &mut self,
         key: &str,
         value: Json,
         written: Json,
-        layer: Layer,
+        layer: ConfigLayer,
         span: Option<Span>,
     ) {
         // dbt normalizes the spelling of all layers except properties.
-        let spelt = if layer == Layer::Properties { key } else { canonical_key(key) };
-        self.written.insert(spelt.to_owned(), written);
+        let spelt = if layer == ConfigLayer::Properties { key } else { canonical_key(key) };
+        self.unrendered.insert(spelt.to_owned(), written);
         let key = canonical_key(key);
         let value = shaped(key, value);
         let old = self.entries.get(key);
@@ -94,20 +94,20 @@ impl NodeConfig {
         self.entries.insert(key.into(), ConfigEntry { value, layer, span });
     }
 
-    pub(crate) fn set_written(&mut self, written: JsonMap) {
-        self.written = written;
+    pub(crate) fn set_unrendered(&mut self, written: JsonMap) {
+        self.unrendered = written;
     }
 
     /// Sets the unrendered value of a key, or removes it if `None`.
     pub(crate) fn restate(&mut self, key: &str, written: Option<Json>) {
         match written {
-            Some(value) => self.written.insert(key.to_owned(), value),
-            None => self.written.shift_remove(key),
+            Some(value) => self.unrendered.insert(key.to_owned(), value),
+            None => self.unrendered.shift_remove(key),
         };
     }
 
-    pub(crate) fn written(&self) -> &JsonMap {
-        &self.written
+    pub(crate) fn unrendered(&self) -> &JsonMap {
+        &self.unrendered
     }
 
     pub(crate) fn entry(&self, key: &str) -> Option<&ConfigEntry> {
@@ -326,7 +326,7 @@ fn defaults(kind: ResourceType) -> Vec<(&'static str, Json)> {
         ResourceType::Source => vec![
             ("enabled", Json::Bool(true)),
             ("event_time", Json::Null),
-            ("freshness", super::Threshold::default().to_json()),
+            ("freshness", super::FreshnessThreshold::default().to_json()),
             ("loaded_at_field", Json::Null),
             ("loaded_at_query", Json::Null),
             ("meta", Json::Object(JsonMap::new())),
@@ -358,7 +358,7 @@ mod tests {
     use serde_json::json;
 
     fn merged(steps: &[(&str, Json)]) -> NodeConfig {
-        NodeConfig::of(Layer::ProjectFile, steps)
+        NodeConfig::of(ConfigLayer::ProjectFile, steps)
     }
 
     #[test]

@@ -33,12 +33,12 @@ impl Period {
 
 /// A limit: `{count: 12, period: hour}`. If one of them is missing, there is no limit.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Age {
+pub(crate) struct FreshnessLimit {
     count: Option<i64>,
     period: Option<Period>,
 }
 
-impl Age {
+impl FreshnessLimit {
     /// The limit in seconds.
     fn seconds(&self) -> Option<f64> {
         Some(self.count? as f64 * self.period?.seconds())
@@ -48,9 +48,13 @@ impl Age {
         self.seconds().is_some_and(|limit| age > limit)
     }
 
-    fn from_json(key: &str, json: Option<&Json>, problems: &mut Vec<String>) -> Option<Age> {
+    fn from_json(
+        key: &str,
+        json: Option<&Json>,
+        problems: &mut Vec<String>,
+    ) -> Option<FreshnessLimit> {
         let map = match json {
-            None => return Some(Age::default()),
+            None => return Some(FreshnessLimit::default()),
             Some(Json::Null) => return None,
             Some(Json::Object(map)) => map,
             Some(other) => {
@@ -58,10 +62,10 @@ impl Age {
                     "`{key}` is a mapping of `count` and `period`, not {}",
                     python_str(other)
                 ));
-                return Some(Age::default());
+                return Some(FreshnessLimit::default());
             }
         };
-        let mut age = Age::default();
+        let mut age = FreshnessLimit::default();
         match map.get("count") {
             None | Some(Json::Null) => {}
             Some(count) => match count.as_i64() {
@@ -90,7 +94,7 @@ impl Age {
     }
 }
 
-impl fmt::Display for Age {
+impl fmt::Display for FreshnessLimit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (count, period) = (self.count.unwrap_or(0), self.period.map_or("", Period::as_str));
         write!(f, "{count} {period}{}", if count == 1 { "" } else { "s" })
@@ -116,32 +120,32 @@ impl FreshnessStatus {
 
 /// The limits of a source. A limit that is `None` was disabled with null.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Threshold {
-    pub(crate) warn_after: Option<Age>,
-    pub(crate) error_after: Option<Age>,
+pub(crate) struct FreshnessThreshold {
+    pub(crate) warn_after: Option<FreshnessLimit>,
+    pub(crate) error_after: Option<FreshnessLimit>,
     pub(crate) filter: Option<String>,
 }
 
-impl Default for Threshold {
-    fn default() -> Threshold {
-        Threshold {
-            warn_after: Some(Age::default()),
-            error_after: Some(Age::default()),
+impl Default for FreshnessThreshold {
+    fn default() -> FreshnessThreshold {
+        FreshnessThreshold {
+            warn_after: Some(FreshnessLimit::default()),
+            error_after: Some(FreshnessLimit::default()),
             filter: None,
         }
     }
 }
 
-impl Threshold {
+impl FreshnessThreshold {
     /// Reads `freshness:`, and appends errors to `problems`.
-    pub(crate) fn from_json(json: &Json, problems: &mut Vec<String>) -> Threshold {
+    pub(crate) fn from_json(json: &Json, problems: &mut Vec<String>) -> FreshnessThreshold {
         let Json::Object(map) = json else {
             problems.push(format!("`freshness` is a mapping or null, not {}", python_str(json)));
-            return Threshold::default();
+            return FreshnessThreshold::default();
         };
-        Threshold {
-            warn_after: Age::from_json("warn_after", map.get("warn_after"), problems),
-            error_after: Age::from_json("error_after", map.get("error_after"), problems),
+        FreshnessThreshold {
+            warn_after: FreshnessLimit::from_json("warn_after", map.get("warn_after"), problems),
+            error_after: FreshnessLimit::from_json("error_after", map.get("error_after"), problems),
             filter: map.get("filter").filter(|f| !f.is_null()).map(python_str),
         }
     }
@@ -171,8 +175,8 @@ impl Threshold {
     }
 
     /// The limits of `self`, overridden by those of `later`.
-    fn merged(self, later: Threshold) -> Threshold {
-        Threshold {
+    fn merged(self, later: FreshnessThreshold) -> FreshnessThreshold {
+        FreshnessThreshold {
             warn_after: merge_limits(self.warn_after, later.warn_after),
             error_after: merge_limits(self.error_after, later.error_after),
             filter: later.filter.or(self.filter),
@@ -181,7 +185,9 @@ impl Threshold {
 
     /// Merges `freshness:` of several places, later ones taking precedence. `None` is a null: it
     /// removes all limits until a later place sets one. The default means that a place has none.
-    pub(crate) fn merge(places: impl IntoIterator<Item = Option<Threshold>>) -> Option<Threshold> {
+    pub(crate) fn merge(
+        places: impl IntoIterator<Item = Option<FreshnessThreshold>>,
+    ) -> Option<FreshnessThreshold> {
         places.into_iter().reduce(|earlier, later| match (earlier, later) {
             (Some(earlier), Some(later)) => Some(earlier.merged(later)),
             (None, Some(later)) if later.is_set() => Some(later),
@@ -190,12 +196,15 @@ impl Threshold {
     }
 }
 
-fn age_json(age: Option<&Age>) -> Json {
-    age.map_or(Json::Null, Age::to_json)
+fn age_json(age: Option<&FreshnessLimit>) -> Json {
+    age.map_or(Json::Null, FreshnessLimit::to_json)
 }
 
 /// An incomplete later limit changes nothing; `None` disables the earlier one.
-fn merge_limits(earlier: Option<Age>, later: Option<Age>) -> Option<Age> {
+fn merge_limits(
+    earlier: Option<FreshnessLimit>,
+    later: Option<FreshnessLimit>,
+) -> Option<FreshnessLimit> {
     match later {
         Some(later) if later.seconds().is_none() => earlier,
         later => later,
@@ -206,9 +215,9 @@ fn merge_limits(earlier: Option<Age>, later: Option<Age>) -> Option<Age> {
 mod tests {
     use super::*;
 
-    fn read(json: Json) -> Option<Threshold> {
+    fn read(json: Json) -> Option<FreshnessThreshold> {
         let mut problems = Vec::new();
-        let found = (!json.is_null()).then(|| Threshold::from_json(&json, &mut problems));
+        let found = (!json.is_null()).then(|| FreshnessThreshold::from_json(&json, &mut problems));
         assert!(problems.is_empty(), "{problems:?}");
         found
     }
@@ -216,24 +225,26 @@ mod tests {
     #[test]
     fn places_merge_as_in_dbt() {
         let day = json!({ "warn_after": { "count": 1, "period": "day" } });
-        let unset = || Some(Threshold::default());
+        let unset = || Some(FreshnessThreshold::default());
         // A limit without a period is no limit.
         let half = read(json!({ "warn_after": { "count": 2 } }));
         assert_eq!(
-            Threshold::merge([read(day.clone()), unset(), half, unset()]),
+            FreshnessThreshold::merge([read(day.clone()), unset(), half, unset()]),
             read(day.clone())
         );
         // Null removes all limits; a later place can set new ones.
         let hour = json!({ "error_after": { "count": 2, "period": "hour" } });
         assert_eq!(
-            Threshold::merge([read(day.clone()), unset(), None, read(hour.clone())]),
+            FreshnessThreshold::merge([read(day.clone()), unset(), None, read(hour.clone())]),
             read(hour)
         );
-        assert_eq!(Threshold::merge([read(day.clone()), unset(), None, unset()]), None);
+        assert_eq!(FreshnessThreshold::merge([read(day.clone()), unset(), None, unset()]), None);
         // Null for one limit does not affect the other.
-        let merged =
-            Threshold::merge([read(day), read(json!({ "warn_after": null, "filter": "x" }))])
-                .unwrap();
+        let merged = FreshnessThreshold::merge([
+            read(day),
+            read(json!({ "warn_after": null, "filter": "x" })),
+        ])
+        .unwrap();
         assert!(!merged.is_set());
         assert_eq!(merged.to_json()["filter"], "x");
     }
@@ -253,7 +264,7 @@ mod tests {
     #[test]
     fn what_is_wrong_is_said() {
         let mut problems = Vec::new();
-        Threshold::from_json(
+        FreshnessThreshold::from_json(
             &json!({ "warn_after": { "count": "x", "period": "week" } }),
             &mut problems,
         );

@@ -36,7 +36,7 @@ impl Refable {
 
 /// The nodes and sources that can be referred to, by name.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Lookup {
+pub(crate) struct NodeLookup {
     root: Arc<str>,
     /// Whether the referring package is searched before the root project.
     own_first: bool,
@@ -44,15 +44,15 @@ pub(crate) struct Lookup {
     sources: FastMap<SourceKey, Vec<(Arc<str>, FoundNode)>>,
 }
 
-impl Lookup {
+impl NodeLookup {
     /// The ids of nodes are their indexes in the list.
     pub(crate) fn new(
         root: &Arc<str>,
         own_first: bool,
         nodes: &[Arc<Node>],
         disabled: &[Arc<Node>],
-    ) -> Lookup {
-        let mut lookup = Lookup { root: root.clone(), own_first, ..Lookup::default() };
+    ) -> NodeLookup {
+        let mut lookup = NodeLookup { root: root.clone(), own_first, ..NodeLookup::default() };
         lookup.refs.reserve(nodes.len());
         for (i, node) in nodes.iter().enumerate() {
             lookup.add(node, FoundNode::Node(NodeId(i as u32)));

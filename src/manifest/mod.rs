@@ -17,20 +17,20 @@ mod node;
 mod node_set;
 mod project;
 
-pub(crate) use address::{Output, Role, check_addresses};
+pub(crate) use address::{OutputAddress, OutputRole, check_addresses};
 pub(crate) use artifact::json_texts;
 pub(crate) use column::{Column, TestSpec};
-pub(crate) use config::{Layer, NodeConfig};
+pub(crate) use config::{ConfigLayer, NodeConfig};
 pub(crate) use configs::{
-    ChangeMode, HardDeletes, Hook, IncrementalConfig, TestConfig, TestSeverity, TypedConfig,
+    HardDeletes, Hook, IncrementalConfig, OnSchemaChange, TestConfig, TestSeverity, TypedConfig,
 };
-pub(crate) use freshness::{FreshnessStatus, Threshold};
+pub(crate) use freshness::{FreshnessStatus, FreshnessThreshold};
 pub(crate) use graph::Graph;
-pub(crate) use lookup::{FoundNode, Lookup, same_version};
+pub(crate) use lookup::{FoundNode, NodeLookup, same_version};
 pub(crate) use materialization::Materialization;
 pub(crate) use node::{
-    Access, Checksum, Export, Exposure, GenericTest, Node, NodeId, NodeKind, RefCall, ResourceType,
-    SourceCall, SourceTable, Steady, TestKind, Text, UniqueId, VersionInfo, artifact_id,
+    Access, Checksum, Export, Exposure, GenericTest, Node, NodeId, NodeKind, NodeText, RefCall,
+    ResourceType, SourceCall, SourceTable, StaticSql, TestKind, UniqueId, VersionInfo, artifact_id,
 };
 pub(crate) use node_set::NodeSet;
-pub(crate) use project::{Group, MacroInfo, Manifest, OtherResource, Package, ProjectInfo};
+pub(crate) use project::{DocResource, Group, MacroInfo, Manifest, Package, ProjectInfo};

@@ -1,6 +1,6 @@
 //! The nodes of the graph.
 
-use super::{Column, Materialization, NodeConfig, Threshold, TypedConfig};
+use super::{Column, FreshnessThreshold, Materialization, NodeConfig, TypedConfig};
 use crate::config::{ExportType, Json, JsonMap, YamlMap};
 use crate::engine::{Relation, RelationKind};
 use crate::hash::Fingerprint;
@@ -93,7 +93,7 @@ impl ResourceType {
 
 /// The text of a template, in a file or a value of a properties file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Text {
+pub(crate) struct NodeText {
     pub(crate) file: FileId,
     pub(crate) range: (u32, u32),
     /// The text as artifacts have it: trimmed, except for snapshots.
@@ -101,15 +101,15 @@ pub(crate) struct Text {
     pub(crate) raw: Arc<str>,
     /// The result of rendering, if it is the same at parse and at run. `None`: it is known only
     /// after compiling.
-    pub(crate) steady: Option<Steady>,
+    pub(crate) steady: Option<StaticSql>,
 }
 
 /// The result of a text that reads nothing that differs between parse and run. The relations that
 /// it refers to are left open.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Steady {
+pub(crate) struct StaticSql {
     /// The fingerprint of the SQL without comments and white space.
-    pub(crate) print: Fingerprint,
+    pub(crate) fingerprint: Fingerprint,
     /// A function or keyword in the SQL whose value may differ at each run.
     pub(crate) volatile: Option<String>,
 }
@@ -199,13 +199,13 @@ pub(crate) struct SourceTable {
     pub(crate) loader: String,
     pub(crate) identifier: String,
     /// The `database` and `schema` of the source before rendering.
-    pub(crate) written: [Option<String>; 2],
+    pub(crate) unrendered: [Option<String>; 2],
     pub(crate) quoting: JsonMap,
     pub(crate) source_meta: JsonMap,
     pub(crate) loaded_at_field: Option<String>,
     pub(crate) loaded_at_query: Option<String>,
     /// `None`: disabled with null.
-    pub(crate) freshness: Option<Threshold>,
+    pub(crate) freshness: Option<FreshnessThreshold>,
     pub(crate) external: Json,
 }
 
@@ -271,7 +271,7 @@ pub(crate) struct Node {
     pub(crate) path: Arc<str>,
     pub(crate) original_file_path: Arc<str>,
     pub(crate) fqn: Vec<Arc<str>>,
-    pub(crate) text: Option<Text>,
+    pub(crate) text: Option<NodeText>,
     /// Whether it is SQL; false for Python models.
     pub(crate) sql: bool,
     /// The config for templates, selectors and artifacts.

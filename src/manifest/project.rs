@@ -1,6 +1,6 @@
 //! The manifest: the whole project with its macros and nodes.
 
-use super::{Graph, Lookup, Node, NodeId, UniqueId};
+use super::{Graph, Node, NodeId, NodeLookup, UniqueId};
 use crate::config::{Json, JsonMap};
 use crate::engine::{Dialect, Target};
 use crate::hash::FastMap;
@@ -24,7 +24,7 @@ pub(crate) struct ProjectInfo {
     pub(crate) dialect: Dialect,
     pub(crate) target_path: Utf8PathBuf,
     /// `flags: state_modified_compare_more_unrendered_values`.
-    pub(crate) compare_written: bool,
+    pub(crate) compare_unrendered: bool,
 }
 
 /// A macro as artifacts list it.
@@ -54,7 +54,7 @@ pub(crate) struct Group {
 
 /// A resource that is in the manifest but not a node: a doc block.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct OtherResource {
+pub(crate) struct DocResource {
     pub(crate) unique_id: UniqueId,
     pub(crate) name: Arc<str>,
     pub(crate) package: Arc<str>,
@@ -75,9 +75,9 @@ pub(crate) struct Manifest {
     /// the disabled nodes.
     pub(crate) unplaced: Vec<Arc<Node>>,
     pub(crate) graph: Arc<Graph>,
-    pub(crate) lookup: Arc<Lookup>,
+    pub(crate) lookup: Arc<NodeLookup>,
     pub(crate) macros: Arc<Vec<MacroInfo>>,
-    pub(crate) docs: Arc<Vec<OtherResource>>,
+    pub(crate) docs: Arc<Vec<DocResource>>,
     pub(crate) groups: Vec<Group>,
     pub(crate) selectors: JsonMap,
     pub(crate) by_unique_id: Arc<FastMap<UniqueId, NodeId>>,

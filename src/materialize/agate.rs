@@ -55,10 +55,10 @@ pub(super) fn parse_date(text: &str) -> Option<Date> {
 }
 
 /// A timestamp with its offset from UTC in minutes, if the text has one.
-pub(super) type Stamp = (DateTime, Option<i32>);
+pub(super) type OffsetTimestamp = (DateTime, Option<i32>);
 
 /// Python's `strptime(text, '%Y-%m-%d %H:%M:%S')`: a blank in the format matches one or more.
-pub(super) fn parse_timestamp(text: &str) -> Option<Stamp> {
+pub(super) fn parse_timestamp(text: &str) -> Option<OffsetTimestamp> {
     let (date, rest) = strptime_date(text.trim())?;
     let clock = rest.trim_start();
     if clock.len() == rest.len() {
@@ -102,7 +102,7 @@ fn two_digits(text: &str) -> Option<u32> {
 
 /// Python's `isodate.parse_datetime`: ISO 8601 in basic and extended forms, with week and ordinal
 /// dates, and fractions of the last part.
-pub(super) fn iso_timestamp(text: &str) -> Option<Stamp> {
+pub(super) fn iso_timestamp(text: &str) -> Option<OffsetTimestamp> {
     let (date, time) = text.trim().split_once('T')?;
     if time.contains('T') {
         return None;
@@ -238,7 +238,7 @@ fn iso_offset(zone: &str) -> Option<Option<i32>> {
 }
 
 /// Converts a timestamp to UTC and drops its offset, as dbt does before it inserts into Postgres.
-pub(super) fn in_utc((moment, offset): Stamp) -> Option<DateTime> {
+pub(super) fn in_utc((moment, offset): OffsetTimestamp) -> Option<DateTime> {
     moment.checked_sub(i64::from(offset.unwrap_or(0)).minutes()).ok()
 }
 

@@ -9,21 +9,27 @@ use super::candidate::{
     audit_and_publish, candidate_of, create_indexes, finish_inside, finish_outside,
 };
 use super::delta::{copy_published_table, drop_scratch, keep_rows, scratch_of};
-use super::schema_change::{Change, change_columns};
-use super::{Arg, Audited, Done, Ending, HookTime, Job, PublicMacro, Steps};
+use super::schema_change::{SchemaChange, change_columns};
+use super::{
+    AuditSubject, HookTime, MaterializationJob, MaterializationOutcome, PublicMacroArg,
+    PublicMacroCall, StepResult, Steps,
+};
 use crate::config::Json;
 use crate::engine::{ExistingColumn, Relation, RelationKind, rejected_name};
 use crate::manifest::IncrementalConfig;
 use crate::outcome::NodeError;
 
-pub(super) fn store_delta(job: &Job, steps: &mut dyn Steps) -> Result<Ending, NodeError> {
+pub(super) fn store_incremental(
+    job: &MaterializationJob,
+    steps: &mut dyn Steps,
+) -> Result<MaterializationOutcome, NodeError> {
     let default = IncrementalConfig::default();
     let config = job.config.incremental().unwrap_or(&default);
     let mode = config.on_schema_change;
     let published = job.existing.as_ref().map(|e| e.columns.clone()).unwrap_or_default();
     let mut delta = Delta { job, config, columns: published, candidate: None };
     steps.run_hooks(HookTime::BeforeOutside)?;
-    let abilities = &job.engine.abilities;
+    let abilities = &job.engine.capabilities;
     let changes_first = abilities.locks_for_columns || !abilities.alters_types;
     if changes_first && mode.widens() || !job.has_transactions() {
         delta.prepare_table(steps)?;
@@ -46,27 +52,27 @@ pub(super) fn store_delta(job: &Job, steps: &mut dyn Steps) -> Result<Ending, No
 
 /// Finishes a delta that was applied to the published table, in the open transaction.
 fn finish_in_place(
-    job: &Job,
+    job: &MaterializationJob,
     dropped_last: &[String],
     steps: &mut dyn Steps,
-) -> Result<Ending, NodeError> {
+) -> Result<MaterializationOutcome, NodeError> {
     job.drop_leftover(&rejected_name(&job.target, job.engine.dialect), steps)?;
     // The candidate of a build that was killed.
     job.drop_leftover(&candidate_of(job, RelationKind::Table), steps)?;
     finish_inside(job, RelationKind::Table, steps)?;
-    if !steps.audit(&Audited::Inside)? {
+    if !steps.audit(&AuditSubject::Inside)? {
         steps.roll_back()?;
-        return Ok(Ending::Rejected(None));
+        return Ok(MaterializationOutcome::Rejected(None));
     }
     alter(&job.target, dropped_last, true, steps)?;
     steps.finish()?;
     finish_outside(job, steps)?;
-    Ok(Ending::Published)
+    Ok(MaterializationOutcome::Published)
 }
 
 /// New rows and the table that they are applied to.
 struct Delta<'a> {
-    job: &'a Job,
+    job: &'a MaterializationJob,
     config: &'a IncrementalConfig,
     /// The columns of that table.
     columns: Vec<ExistingColumn>,
@@ -77,11 +83,11 @@ struct Delta<'a> {
 impl Delta<'_> {
     /// Changes columns before the transaction of the delta, to match those of the query. If the
     /// published table cannot be changed, a copy of it is made.
-    fn prepare_table(&mut self, steps: &mut dyn Steps) -> Done {
+    fn prepare_table(&mut self, steps: &mut dyn Steps) -> StepResult {
         let query = steps.describe_query()?;
         let change = self.change_for(&query)?;
         if change.retyped.is_empty() && self.job.has_transactions() {
-            if !self.job.engine.abilities.locks_for_columns {
+            if !self.job.engine.capabilities.locks_for_columns {
                 // New columns are added together with the rows.
                 return Ok(());
             }
@@ -114,7 +120,7 @@ impl Delta<'_> {
         // If types belong to values (the engine cannot alter them), a cast would change the values,
         // and is not needed.
         let has_new_type = !is_there || retyped.contains(column);
-        if has_new_type && self.job.engine.abilities.alters_types {
+        if has_new_type && self.job.engine.capabilities.alters_types {
             return format!("cast({value} as {}) as {name}", column.data_type);
         }
         if is_there { name } else { format!("null as {name}") }
@@ -125,22 +131,22 @@ impl Delta<'_> {
     fn apply(&self, steps: &mut dyn Steps) -> Result<Vec<String>, NodeError> {
         let scratch = scratch_of(self.job);
         keep_rows(self.job, &scratch, steps)?;
-        let rows = steps.describe(&scratch)?;
+        let rows = steps.describe_relation(&scratch)?;
         let change = self.change_for(&rows)?;
         let table = self.candidate.as_ref().unwrap_or(&self.job.target);
         alter(table, &change.add, false, steps)?;
-        let is_late = self.job.engine.abilities.locks_for_columns;
+        let is_late = self.job.engine.capabilities.locks_for_columns;
         if !is_late {
             alter(table, &change.drop, true, steps)?;
         }
-        change.retype.iter().try_for_each(|call| steps.call(call))?;
-        steps.call(&self.write(table, &scratch, change.columns))?;
+        change.retype.iter().try_for_each(|call| steps.call_macro(call))?;
+        steps.call_macro(&self.write(table, &scratch, change.columns))?;
         drop_scratch(self.job, &scratch, steps)?;
         Ok(if is_late { change.drop } else { Vec::new() })
     }
 
-    fn change_for(&self, rows: &[ExistingColumn]) -> Result<Change, NodeError> {
-        let Job { target, engine, .. } = self.job;
+    fn change_for(&self, rows: &[ExistingColumn]) -> Result<SchemaChange, NodeError> {
+        let MaterializationJob { target, engine, .. } = self.job;
         change_columns(self.config.on_schema_change, target, &self.columns, rows, engine)
             .map_err(|mistake| self.job.mistake(mistake.to_string()))
     }
@@ -152,16 +158,16 @@ impl Delta<'_> {
         table: &Relation,
         scratch: &Relation,
         columns: Vec<ExistingColumn>,
-    ) -> PublicMacro {
-        let args = Arg::Dict(vec![
-            ("target_relation", Arg::Relation(table.clone())),
-            ("temp_relation", Arg::Relation(scratch.clone())),
+    ) -> PublicMacroCall {
+        let args = PublicMacroArg::Dict(vec![
+            ("target_relation", PublicMacroArg::Relation(table.clone())),
+            ("temp_relation", PublicMacroArg::Relation(scratch.clone())),
             ("unique_key", optional_arg(self.config.unique_key.as_ref())),
-            ("dest_columns", Arg::Columns(columns)),
+            ("dest_columns", PublicMacroArg::Columns(columns)),
             ("incremental_predicates", optional_arg(self.config.predicates.as_ref())),
         ]);
         let name = format!("get_incremental_{}_sql", self.strategy().replace('+', "_"));
-        PublicMacro { name, args: vec![args] }
+        PublicMacroCall { name, args: vec![args] }
     }
 
     fn strategy(&self) -> String {
@@ -169,15 +175,20 @@ impl Delta<'_> {
             return written.clone();
         }
         let has_key = self.config.has_key();
-        let (with_key, without) = self.job.engine.abilities.default_strategy;
+        let (with_key, without) = self.job.engine.capabilities.default_strategy;
         (if has_key { with_key } else { without }).to_owned()
     }
 }
 
-fn optional_arg(value: Option<&Json>) -> Arg {
-    value.cloned().map_or(Arg::None, Arg::Json)
+fn optional_arg(value: Option<&Json>) -> PublicMacroArg {
+    value.cloned().map_or(PublicMacroArg::None, PublicMacroArg::Json)
 }
 
-fn alter(table: &Relation, statements: &[String], takes_away: bool, steps: &mut dyn Steps) -> Done {
-    if statements.is_empty() { Ok(()) } else { steps.alter(table, statements, takes_away) }
+fn alter(
+    table: &Relation,
+    statements: &[String],
+    takes_away: bool,
+    steps: &mut dyn Steps,
+) -> StepResult {
+    if statements.is_empty() { Ok(()) } else { steps.alter_columns(table, statements, takes_away) }
 }

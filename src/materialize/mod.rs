@@ -1,9 +1,10 @@
 //! Built-in materializations, as plain functions.
 //!
-//! In: a `Job` (the node's relation, SQL, config, what exists) and `Steps`, which performs the
-//! operations on the database. Out: whether the node was published. SQL that dbt generates by a
-//! public macro is requested by name (`PublicMacro`), so that a project can override the macro.
-//! Must not know: connections, threads, how macros are rendered. The tests use a fake database.
+//! In: a `MaterializationJob` (the node's relation, SQL, config, what exists) and `Steps`, which
+//! performs the operations on the database. Out: whether the node was published. SQL that dbt
+//! generates by a public macro is requested by name (`PublicMacroCall`), so that a project can
+//! override the macro. Must not know: connections, threads, how macros are rendered. The tests use
+//! a fake database.
 
 mod agate;
 mod candidate;
@@ -21,12 +22,12 @@ mod stored_rows;
 mod testing;
 
 pub(crate) use seed_rows::SeedRows;
-pub(crate) use seed_types::{Inference, SeedColumn, infer_types};
+pub(crate) use seed_types::{SeedColumn, TypeInference, infer_types};
 pub(crate) use stored_rows::{create_rows, insert_rows};
 
 use crate::diag::{Code, Diagnostic};
 use crate::engine::{
-    EngineSpec, ExistingColumn, ExistingRelation, Relation, RelationKind, Transactions,
+    EngineSpec, ExistingColumn, ExistingRelation, Relation, RelationKind, TransactionSupport,
 };
 use crate::manifest::{Materialization, TypedConfig};
 use crate::outcome::NodeError;
@@ -35,7 +36,7 @@ use std::sync::Arc;
 
 /// An argument of a macro call.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Arg {
+pub(crate) enum PublicMacroArg {
     None,
     Flag(bool),
     Text(String),
@@ -47,19 +48,19 @@ pub(crate) enum Arg {
     Columns(Vec<ExistingColumn>),
     /// A config value.
     Json(serde_json::Value),
-    Dict(Vec<(&'static str, Arg)>),
+    Dict(Vec<(&'static str, PublicMacroArg)>),
 }
 
 /// A call of a public macro by name. The text that it returns is executed, unless it is empty.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct PublicMacro {
+pub(crate) struct PublicMacroCall {
     pub(crate) name: String,
-    pub(crate) args: Vec<Arg>,
+    pub(crate) args: Vec<PublicMacroArg>,
 }
 
-impl PublicMacro {
-    fn new(name: &str, args: Vec<Arg>) -> PublicMacro {
-        PublicMacro { name: name.to_owned(), args }
+impl PublicMacroCall {
+    fn new(name: &str, args: Vec<PublicMacroArg>) -> PublicMacroCall {
+        PublicMacroCall { name: name.to_owned(), args }
     }
 }
 
@@ -74,7 +75,7 @@ pub(crate) enum HookTime {
 
 /// What the guards of a node are run on.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Audited {
+pub(crate) enum AuditSubject {
     /// A relation beside the published one; other sessions can read it.
     Candidate(Relation),
     /// The published name, inside the open transaction.
@@ -83,7 +84,7 @@ pub(crate) enum Audited {
 
 /// The end of a build that did not fail.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Ending {
+pub(crate) enum MaterializationOutcome {
     Published,
     /// A guard failed. The relation is the one kept for inspection, if there is one.
     Rejected(Option<Relation>),
@@ -91,54 +92,65 @@ pub(crate) enum Ending {
 
 /// The result of loading a seed.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum SeedEnding {
+pub(crate) enum SeedLoadOutcome {
     Loaded,
     /// The first rows had other types than the whole file; its columns are these. The table is
     /// still empty.
     OtherTypes(Vec<SeedColumn>),
 }
 
-pub(crate) type Done = Result<(), NodeError>;
+pub(crate) type StepResult = Result<(), NodeError>;
 
 /// The operations of a materialization, called in the order of their execution.
 pub(crate) trait Steps {
     /// Executes SQL that Strata generated.
-    fn execute(&mut self, sql: SqlText) -> Done;
+    fn execute(&mut self, sql: SqlText) -> StepResult;
     /// Calls a public macro and executes the text that it returns.
-    fn call(&mut self, call: &PublicMacro) -> Done;
+    fn call_macro(&mut self, call: &PublicMacroCall) -> StepResult;
     /// Runs the node's hooks of one time.
-    fn run_hooks(&mut self, time: HookTime) -> Done;
+    fn run_hooks(&mut self, time: HookTime) -> StepResult;
     /// Loads the rows of a seed into an empty table.
-    fn load(&mut self, table: &Relation, seed: &SeedJob) -> Result<SeedEnding, NodeError>;
+    fn load_seed(&mut self, table: &Relation, seed: &SeedJob)
+    -> Result<SeedLoadOutcome, NodeError>;
     /// Changes columns of a table; `takes_away` if some are dropped.
-    fn alter(&mut self, table: &Relation, statements: &[String], takes_away: bool) -> Done;
-    fn drop_if_there(&mut self, relation: &ExistingRelation) -> Done;
+    fn alter_columns(
+        &mut self,
+        table: &Relation,
+        statements: &[String],
+        takes_away: bool,
+    ) -> StepResult;
+    fn drop_relation(&mut self, relation: &ExistingRelation) -> StepResult;
     /// The columns of an existing relation.
-    fn describe(&mut self, relation: &Relation) -> Result<Vec<ExistingColumn>, NodeError>;
+    fn describe_relation(&mut self, relation: &Relation) -> Result<Vec<ExistingColumn>, NodeError>;
     /// The columns that the node's query would return.
     fn describe_query(&mut self) -> Result<Vec<ExistingColumn>, NodeError>;
-    fn begin(&mut self) -> Done;
+    fn begin(&mut self) -> StepResult;
     /// Commits the open transaction, without a publication.
-    fn commit(&mut self) -> Done;
+    fn commit(&mut self) -> StepResult;
     /// Runs the guards; returns whether all of them passed.
-    fn audit(&mut self, audited: &Audited) -> Result<bool, NodeError>;
+    fn audit(&mut self, audited: &AuditSubject) -> Result<bool, NodeError>;
     /// Gives the candidate the published name and moves over what belongs to the old relation or
     /// depends on it, in the open transaction if the engine has transactions.
-    fn publish(&mut self, candidate: &Relation, kind: RelationKind) -> Done;
+    fn publish(&mut self, candidate: &Relation, kind: RelationKind) -> StepResult;
     /// Gives the published relation what belonged to its predecessor, except for what the hooks
     /// have recreated.
-    fn carry(&mut self) -> Done;
+    fn reattach_objects(&mut self) -> StepResult;
     /// Records the publication and commits its transaction.
-    fn finish(&mut self) -> Done;
+    fn finish(&mut self) -> StepResult;
     /// Rolls back the open transaction, if there is one.
-    fn roll_back(&mut self) -> Done;
+    fn roll_back(&mut self) -> StepResult;
     /// Keeps a candidate that failed its tests under another name.
-    fn keep_rejected(&mut self, candidate: &Relation, kept: &Relation, kind: RelationKind) -> Done;
+    fn keep_rejected(
+        &mut self,
+        candidate: &Relation,
+        kept: &Relation,
+        kind: RelationKind,
+    ) -> StepResult;
 }
 
 /// The inputs of a materialization.
 #[derive(Clone, Debug)]
-pub(crate) struct Job {
+pub(crate) struct MaterializationJob {
     pub(crate) target: Relation,
     /// The span of the node's definition.
     pub(crate) span: Span,
@@ -154,10 +166,10 @@ pub(crate) struct Job {
     pub(crate) seed: Option<SeedJob>,
 }
 
-impl Job {
+impl MaterializationJob {
     /// Whether several statements can run in one transaction.
     fn has_transactions(&self) -> bool {
-        self.engine.abilities.transactions == Transactions::Full
+        self.engine.capabilities.transactions == TransactionSupport::Full
     }
 
     /// An error in the project.
@@ -166,9 +178,9 @@ impl Job {
     }
 
     /// Drops the relation that an earlier run left under a name, if there is one.
-    fn drop_leftover(&self, relation: &Relation, steps: &mut dyn Steps) -> Done {
+    fn drop_leftover(&self, relation: &Relation, steps: &mut dyn Steps) -> StepResult {
         let left = self.leftovers.iter().find(|l| l.relation.same(relation, self.engine.dialect));
-        left.map_or(Ok(()), |left| steps.drop_if_there(left))
+        left.map_or(Ok(()), |left| steps.drop_relation(left))
     }
 }
 
@@ -184,7 +196,7 @@ pub(crate) struct SeedJob {
     /// Columns with timestamps whose offsets from UTC the engine drops.
     pub(crate) offsets_dropped: Vec<String>,
     /// The state of the type inference, if `columns` have the types of the first rows only.
-    pub(crate) provisional: Option<Inference>,
+    pub(crate) provisional: Option<TypeInference>,
     pub(crate) delimiter: String,
     pub(crate) quote_columns: bool,
 }
@@ -192,27 +204,27 @@ pub(crate) struct SeedJob {
 /// Stores a node with a built-in materialization.
 pub(crate) fn store_node(
     materialization: Materialization,
-    job: &Job,
+    job: &MaterializationJob,
     steps: &mut dyn Steps,
-) -> Result<Ending, NodeError> {
+) -> Result<MaterializationOutcome, NodeError> {
     match materialization {
         Materialization::Table | Materialization::View | Materialization::MaterializedView => {
-            stored::store_whole(materialization, job, steps)
+            stored::store_full(materialization, job, steps)
         }
         Materialization::Seed => seed::store_seed(job, steps),
         // On a first build, on a full refresh, or in place of a view, the whole table is built.
         Materialization::Incremental if !has_table(job) || job.full_refresh => {
-            stored::store_whole(materialization, job, steps)
+            stored::store_full(materialization, job, steps)
         }
-        Materialization::Incremental => incremental::store_delta(job, steps),
+        Materialization::Incremental => incremental::store_incremental(job, steps),
         Materialization::Snapshot if job.existing.is_none() => {
-            stored::store_whole(materialization, job, steps)
+            stored::store_full(materialization, job, steps)
         }
-        Materialization::Snapshot => snapshot::store_versions(job, steps),
-        Materialization::Ephemeral => Ok(Ending::Published),
+        Materialization::Snapshot => snapshot::store_snapshot(job, steps),
+        Materialization::Ephemeral => Ok(MaterializationOutcome::Published),
     }
 }
 
-fn has_table(job: &Job) -> bool {
+fn has_table(job: &MaterializationJob) -> bool {
     job.existing.as_ref().is_some_and(|e| e.kind == RelationKind::Table)
 }

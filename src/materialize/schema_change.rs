@@ -1,18 +1,18 @@
 //! `on_schema_change` of incremental models (semantics 3.9).
 
-use super::{Arg, PublicMacro};
+use super::{PublicMacroArg, PublicMacroCall};
 use crate::engine::{EngineSpec, ExistingColumn, Relation, SqlType};
-use crate::manifest::ChangeMode;
+use crate::manifest::OnSchemaChange;
 
 /// The effect of a change of columns on the table.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Change {
+pub(super) struct SchemaChange {
     /// Statements that add or widen columns, to be run before rows are written.
     pub(super) add: Vec<String>,
     /// Statements that drop columns.
     pub(super) drop: Vec<String>,
     /// Macro calls that change types; `retyped` are the columns that they change.
-    pub(super) retype: Vec<PublicMacro>,
+    pub(super) retype: Vec<PublicMacroCall>,
     pub(super) retyped: Vec<ExistingColumn>,
     /// The columns that are written.
     pub(super) columns: Vec<ExistingColumn>,
@@ -70,15 +70,15 @@ fn names_of(columns: &[&ExistingColumn]) -> String {
 
 /// The change that a table needs so that the rows of a query can be written to it.
 pub(super) fn change_columns(
-    mode: ChangeMode,
+    mode: OnSchemaChange,
     target: &Relation,
     published: &[ExistingColumn],
     rows: &[ExistingColumn],
     engine: &EngineSpec,
-) -> Result<Change, ColumnsDiffer> {
+) -> Result<SchemaChange, ColumnsDiffer> {
     let table = target.render(engine.dialect);
     let found = Difference::new(published, rows);
-    let mut change = Change {
+    let mut change = SchemaChange {
         add: widen(&table, published, rows, engine),
         drop: Vec::new(),
         retype: Vec::new(),
@@ -93,20 +93,20 @@ pub(super) fn change_columns(
         return Ok(change);
     }
     match mode {
-        ChangeMode::Ignore => {}
-        ChangeMode::Fail => {
+        OnSchemaChange::Ignore => {}
+        OnSchemaChange::Fail => {
             let Difference { added, removed, retyped } = &found;
             let (new, missing) = (names_of(added), names_of(removed));
             return Err(ColumnsDiffer { new, missing, retyped: names_of(retyped) });
         }
-        ChangeMode::AppendNewColumns => {
+        OnSchemaChange::AppendNewColumns => {
             change.add.extend(found.added.iter().map(|c| add_column(&table, c, engine)));
             change.after.extend(found.added.iter().map(|c| (*c).clone()));
             // A column that the query lacks is not dropped; new rows have null there.
             change.columns = change.after.clone();
             change.columns.retain(|c| find(rows, &c.name).is_some());
         }
-        ChangeMode::SyncAllColumns => {
+        OnSchemaChange::SyncAllColumns => {
             change.add = found.added.iter().map(|c| add_column(&table, c, engine)).collect();
             change.drop = found.removed.iter().map(|c| drop_column(&table, c, engine)).collect();
             change.retype = found.retyped.iter().map(|c| alter_type(target, c)).collect();
@@ -127,10 +127,14 @@ fn drop_column(table: &str, column: &ExistingColumn, engine: &EngineSpec) -> Str
     format!("alter table {table} drop column {}", engine.dialect.quoted(&column.name))
 }
 
-fn alter_type(target: &Relation, column: &ExistingColumn) -> PublicMacro {
+fn alter_type(target: &Relation, column: &ExistingColumn) -> PublicMacroCall {
     let (name, data_type) = (column.name.clone(), column.data_type.clone());
-    let args = vec![Arg::Relation(target.clone()), Arg::Text(name), Arg::Text(data_type)];
-    PublicMacro::new("alter_column_type", args)
+    let args = vec![
+        PublicMacroArg::Relation(target.clone()),
+        PublicMacroArg::Text(name),
+        PublicMacroArg::Text(data_type),
+    ];
+    PublicMacroCall::new("alter_column_type", args)
 }
 
 /// Statements that lengthen text columns which are too short for the query's. Only engines with
@@ -176,7 +180,7 @@ mod tests {
         columns.iter().map(|c| c.name.as_str()).collect()
     }
 
-    fn names(change: &Change) -> Vec<&str> {
+    fn names(change: &SchemaChange) -> Vec<&str> {
         names_in(&change.columns)
     }
 
@@ -186,29 +190,31 @@ mod tests {
         let published = columns(&[("a", "INTEGER"), ("b", "VARCHAR")]);
         let delta = columns(&[("a", "BIGINT"), ("c", "DATE")]);
         let run = |mode| change_columns(mode, &target, &published, &delta, &duckdb::SPEC);
-        assert_eq!(names(&run(ChangeMode::Ignore).unwrap()), ["a", "b"]);
+        assert_eq!(names(&run(OnSchemaChange::Ignore).unwrap()), ["a", "b"]);
         assert!(
-            run(ChangeMode::Fail)
+            run(OnSchemaChange::Fail)
                 .unwrap_err()
                 .to_string()
                 .contains("new [c], missing [b], other type [a]")
         );
-        let append = run(ChangeMode::AppendNewColumns).unwrap();
+        let append = run(OnSchemaChange::AppendNewColumns).unwrap();
         assert_eq!((names(&append), append.add.len()), (vec!["a", "c"], 1));
-        let sync = run(ChangeMode::SyncAllColumns).unwrap();
+        let sync = run(OnSchemaChange::SyncAllColumns).unwrap();
         assert_eq!(names(&sync), ["a", "c"]);
         assert_eq!((sync.add.len(), sync.drop.len(), sync.retype.len()), (1, 1, 1));
         assert_eq!(names_in(&append.after), ["a", "b", "c"]);
         // A text column without a limit is never lengthened.
         let widened = |old, new| {
             let (old, new) = (columns(&[("a", old)]), columns(&[("a", new)]));
-            let change = change_columns(ChangeMode::Ignore, &target, &old, &new, &postgres::SPEC);
+            let change =
+                change_columns(OnSchemaChange::Ignore, &target, &old, &new, &postgres::SPEC);
             change.unwrap().add.len()
         };
         assert_eq!(widened("character varying(5)", "character varying(9)"), 1);
         assert_eq!(widened("character varying(9)", "character varying(5)"), 0);
         assert_eq!(widened("text", "character varying(5)"), 0);
-        let same = change_columns(ChangeMode::Fail, &target, &published, &published, &duckdb::SPEC);
+        let same =
+            change_columns(OnSchemaChange::Fail, &target, &published, &published, &duckdb::SPEC);
         assert!(same.is_ok());
     }
 }

@@ -1,12 +1,17 @@
 //! Seeds: CSV files that are loaded, audited and swapped in.
 
 use super::candidate::{audit_and_publish, candidate_of, create_indexes};
-use super::{Ending, HookTime, Job, SeedEnding, SeedJob, Steps};
+use super::{
+    HookTime, MaterializationJob, MaterializationOutcome, SeedJob, SeedLoadOutcome, Steps,
+};
 use crate::engine::{Dialect, ExistingRelation, Relation, RelationKind};
 use crate::outcome::NodeError;
 use crate::source::SqlText;
 
-pub(super) fn store_seed(job: &Job, steps: &mut dyn Steps) -> Result<Ending, NodeError> {
+pub(super) fn store_seed(
+    job: &MaterializationJob,
+    steps: &mut dyn Steps,
+) -> Result<MaterializationOutcome, NodeError> {
     let Some(seed) = &job.seed else { return Err(job.mistake("the seed has no file")) };
     if let Some(message) = changed_header(job, seed) {
         return Err(job.mistake(message));
@@ -18,12 +23,12 @@ pub(super) fn store_seed(job: &Job, steps: &mut dyn Steps) -> Result<Ending, Nod
     let mut seed = seed.clone();
     loop {
         steps.execute(create_table(job, &candidate, &seed))?;
-        match steps.load(&candidate, &seed)? {
-            SeedEnding::Loaded => break,
-            SeedEnding::OtherTypes(columns) => {
+        match steps.load_seed(&candidate, &seed)? {
+            SeedLoadOutcome::Loaded => break,
+            SeedLoadOutcome::OtherTypes(columns) => {
                 // Load again, with the types of the whole file.
                 let (empty, kind) = (candidate.clone(), RelationKind::Table);
-                steps.drop_if_there(&ExistingRelation::new(empty, kind, Vec::new()))?;
+                steps.drop_relation(&ExistingRelation::new(empty, kind, Vec::new()))?;
                 (seed.columns, seed.provisional) = (columns, None);
             }
         }
@@ -33,16 +38,16 @@ pub(super) fn store_seed(job: &Job, steps: &mut dyn Steps) -> Result<Ending, Nod
 }
 
 /// The existing table, whose columns a seed keeps unless it is a full refresh.
-fn filled_before(job: &Job) -> Option<&ExistingRelation> {
+fn filled_before(job: &MaterializationJob) -> Option<&ExistingRelation> {
     job.existing.as_ref().filter(|e| e.kind == RelationKind::Table && !job.full_refresh)
 }
 
-fn create_table(job: &Job, candidate: &Relation, seed: &SeedJob) -> SqlText {
+fn create_table(job: &MaterializationJob, candidate: &Relation, seed: &SeedJob) -> SqlText {
     let dialect = job.engine.dialect;
     let name = candidate.render(dialect);
     // An existing seed keeps its columns and types; a file that does not fit is an error.
     let columns: Vec<String> = match filled_before(job) {
-        Some(existing) if job.engine.abilities.keeps_types_of_queries => {
+        Some(existing) if job.engine.capabilities.keeps_types_of_queries => {
             let published = existing.relation.render(dialect);
             let sql = format!("create table {name} as select * from {published} where false");
             return SqlText::from(sql);
@@ -74,7 +79,7 @@ impl SeedJob {
 
 /// The error for a file whose columns are not those of the existing table, where their values would
 /// end up in wrong columns. `None` if the columns match.
-fn changed_header(job: &Job, seed: &SeedJob) -> Option<String> {
+fn changed_header(job: &MaterializationJob, seed: &SeedJob) -> Option<String> {
     let existing = filled_before(job)?;
     let file: Vec<&str> = seed.columns.iter().map(|c| c.name.as_str()).collect();
     let table: Vec<&str> = existing.columns.iter().map(|c| c.name.as_str()).collect();

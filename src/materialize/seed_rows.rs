@@ -3,7 +3,7 @@
 
 use super::agate;
 use super::seed_reader::SeedReader;
-use super::seed_types::{Inference, SeedColumn, SeedError};
+use super::seed_types::{SeedColumn, SeedError, TypeInference};
 use crate::engine::{EngineSpec, SeedSource, SqlType};
 use csv::ByteRecord;
 use std::borrow::Cow;
@@ -15,7 +15,7 @@ pub(crate) struct SeedRows<R> {
     columns: Vec<SeedColumn>,
     engine: &'static EngineSpec,
     /// Set if the types were inferred from the first rows only: it then observes all rows.
-    watch: Option<Inference>,
+    watch: Option<TypeInference>,
     record: ByteRecord,
 }
 
@@ -27,7 +27,7 @@ impl<R: Read> SeedRows<R> {
         delimiter: u8,
         columns: &[SeedColumn],
         engine: &'static EngineSpec,
-        watch: Option<Inference>,
+        watch: Option<TypeInference>,
     ) -> SeedRows<R> {
         SeedRows {
             reader: SeedReader::new(input, delimiter),
@@ -39,13 +39,13 @@ impl<R: Read> SeedRows<R> {
     }
 
     /// The columns with types that fit all rows read so far; `None` if they are the current types.
-    pub(crate) fn other_types(&self) -> Option<Vec<SeedColumn>> {
+    pub(crate) fn changed_types(&self) -> Option<Vec<SeedColumn>> {
         let columns = self.watch.as_ref()?.columns(self.engine);
         (columns != self.columns).then_some(columns)
     }
 
     /// Reads to the end of the file, to infer types from all rows.
-    pub(crate) fn look_at_the_rest(&mut self) -> io::Result<()> {
+    pub(crate) fn read_remaining_rows(&mut self) -> io::Result<()> {
         while self.read_record()? {}
         Ok(())
     }
@@ -68,7 +68,7 @@ fn read_error(e: SeedError) -> io::Error {
 impl<R: Read> SeedSource for SeedRows<R> {
     fn next_row(&mut self) -> io::Result<bool> {
         let more = self.read_record()?;
-        if !more && self.other_types().is_some() {
+        if !more && self.changed_types().is_some() {
             return Err(io::Error::other("the first rows have other types than the whole file"));
         }
         Ok(more)
@@ -151,10 +151,10 @@ mod tests {
         let (first, _) = infer_types(csv, b',', &|_| None, Some(1)).unwrap();
         let columns = first.columns(&postgres::SPEC);
         let mut rows = SeedRows::new(csv, b',', &columns, &postgres::SPEC, Some(first));
-        assert!(rows.next_row().unwrap() && rows.other_types().is_none());
-        rows.look_at_the_rest().unwrap();
+        assert!(rows.next_row().unwrap() && rows.changed_types().is_none());
+        rows.read_remaining_rows().unwrap();
         let types: Vec<String> =
-            rows.other_types().unwrap().into_iter().map(|c| c.data_type).collect();
+            rows.changed_types().unwrap().into_iter().map(|c| c.data_type).collect();
         assert_eq!(types, ["text"]);
         assert!(rows.next_row().is_err());
     }

@@ -78,7 +78,7 @@ impl Fits {
             // Infinities and NaN have no digits to count.
             Some(number) => {
                 self.too_large |= number.is_finite() && number.to_float().is_infinite();
-                if let Some((whole, fraction)) = number.places() {
+                if let Some((whole, fraction)) = number.digit_counts() {
                     self.whole = self.whole.max(whole);
                     self.fraction = self.fraction.max(fraction);
                 }
@@ -167,7 +167,7 @@ fn letter_name(index: usize) -> String {
 
 /// The state of the type inference, after some rows of a file.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Inference {
+pub(crate) struct TypeInference {
     names: Vec<String>,
     /// The types that the project declares; the values of these columns are not examined.
     given: Vec<Option<String>>,
@@ -177,9 +177,9 @@ pub(crate) struct Inference {
     rows: u64,
 }
 
-impl Inference {
-    fn new(names: Vec<String>, forced: &dyn Fn(&str) -> Option<String>) -> Inference {
-        Inference {
+impl TypeInference {
+    fn new(names: Vec<String>, forced: &dyn Fn(&str) -> Option<String>) -> TypeInference {
+        TypeInference {
             given: names.iter().map(|n| forced(n)).collect(),
             fits: vec![Fits::ALL; names.len()],
             too_large: vec![None; names.len()],
@@ -249,7 +249,7 @@ fn column(name: &str, fits: Fits, given: Option<&String>, engine: &EngineSpec) -
     if let Some(given) = given {
         // Some engines accept any word as a type; give them their own name for it.
         let own = (engine.types.write)(&(engine.types.read)(given));
-        let own = own.filter(|_| !engine.abilities.keeps_types_of_queries);
+        let own = own.filter(|_| !engine.capabilities.keeps_types_of_queries);
         return SeedColumn { name, found: None, data_type: own.unwrap_or_else(|| given.clone()) };
     }
     let kind = fits.kind();
@@ -264,7 +264,7 @@ pub(crate) fn infer_types(
     delimiter: u8,
     forced: &dyn Fn(&str) -> Option<String>,
     limit: Option<usize>,
-) -> Result<(Inference, bool), SeedError> {
+) -> Result<(TypeInference, bool), SeedError> {
     let mut reader = SeedReader::new(input, delimiter);
     let names = column_names(reader.header()?.iter());
     if names.is_empty() {
@@ -273,7 +273,7 @@ pub(crate) fn infer_types(
             message: "the file is empty: a header line is needed".to_owned(),
         });
     }
-    let mut inference = Inference::new(names, forced);
+    let mut inference = TypeInference::new(names, forced);
     let mut record = csv::ByteRecord::new();
     let mut rows = 0;
     while reader.next(&mut record)? {

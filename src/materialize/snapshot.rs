@@ -4,12 +4,18 @@
 
 use super::candidate::{audit_and_publish, candidate_of, finish_inside, finish_outside};
 use super::delta::{copy_published_table, drop_scratch, scratch_of};
-use super::{Arg, Audited, Done, Ending, HookTime, Job, PublicMacro, Steps};
+use super::{
+    AuditSubject, HookTime, MaterializationJob, MaterializationOutcome, PublicMacroArg,
+    PublicMacroCall, StepResult, Steps,
+};
 use crate::engine::{ExistingColumn, Relation, RelationKind, rejected_name};
 use crate::manifest::HardDeletes;
 use crate::outcome::NodeError;
 
-pub(super) fn store_versions(job: &Job, steps: &mut dyn Steps) -> Result<Ending, NodeError> {
+pub(super) fn store_snapshot(
+    job: &MaterializationJob,
+    steps: &mut dyn Steps,
+) -> Result<MaterializationOutcome, NodeError> {
     check_table(job)?;
     steps.run_hooks(HookTime::BeforeOutside)?;
     if !job.has_transactions() {
@@ -20,16 +26,19 @@ pub(super) fn store_versions(job: &Job, steps: &mut dyn Steps) -> Result<Ending,
     stage_and_merge(job, &job.target, steps)?;
     job.drop_leftover(&rejected_name(&job.target, job.engine.dialect), steps)?;
     finish_inside(job, RelationKind::Table, steps)?;
-    if !steps.audit(&Audited::Inside)? {
+    if !steps.audit(&AuditSubject::Inside)? {
         steps.roll_back()?;
-        return Ok(Ending::Rejected(None));
+        return Ok(MaterializationOutcome::Rejected(None));
     }
     steps.finish()?;
     finish_outside(job, steps)?;
-    Ok(Ending::Published)
+    Ok(MaterializationOutcome::Published)
 }
 
-fn store_on_copy(job: &Job, steps: &mut dyn Steps) -> Result<Ending, NodeError> {
+fn store_on_copy(
+    job: &MaterializationJob,
+    steps: &mut dyn Steps,
+) -> Result<MaterializationOutcome, NodeError> {
     let candidate = candidate_of(job, RelationKind::Table);
     steps.run_hooks(HookTime::BeforeInside)?;
     let columns = job.existing.as_ref().map(|e| e.columns.as_slice()).unwrap_or_default();
@@ -39,37 +48,44 @@ fn store_on_copy(job: &Job, steps: &mut dyn Steps) -> Result<Ending, NodeError> 
 }
 
 /// Stages the changed rows and merges them into a table: the published one, or its copy.
-fn stage_and_merge(job: &Job, table: &Relation, steps: &mut dyn Steps) -> Done {
+fn stage_and_merge(
+    job: &MaterializationJob,
+    table: &Relation,
+    steps: &mut dyn Steps,
+) -> StepResult {
     let staging = scratch_of(job);
-    let args =
-        vec![Arg::Relation(staging.clone()), Arg::Relation(job.target.clone()), Arg::Compiled];
-    steps.call(&PublicMacro::new("strata_snapshot_staging", args))?;
-    let staged = steps.describe(&staging)?;
+    let args = vec![
+        PublicMacroArg::Relation(staging.clone()),
+        PublicMacroArg::Relation(job.target.clone()),
+        PublicMacroArg::Compiled,
+    ];
+    steps.call_macro(&PublicMacroCall::new("strata_snapshot_staging", args))?;
+    let staged = steps.describe_relation(&staging)?;
     merge(job, table, &staging, &staged, steps)?;
     drop_scratch(job, &staging, steps)
 }
 
 fn merge(
-    job: &Job,
+    job: &MaterializationJob,
     table: &Relation,
     staging: &Relation,
     staged: &[ExistingColumn],
     steps: &mut dyn Steps,
-) -> Done {
+) -> StepResult {
     let columns: Vec<&ExistingColumn> = staged.iter().filter(|c| !is_helper(&c.name)).collect();
     let known = job.existing.as_ref().map(|e| e.columns.as_slice()).unwrap_or_default();
     let new = columns.iter().filter(|c| !known.iter().any(|old| old.name == c.name));
     let new: Vec<ExistingColumn> = new.map(|c| (*c).clone()).collect();
-    let table = Arg::Relation(table.clone());
+    let table = PublicMacroArg::Relation(table.clone());
     if !new.is_empty() {
-        let args = vec![table.clone(), Arg::Columns(new)];
-        steps.call(&PublicMacro::new("create_columns", args))?;
+        let args = vec![table.clone(), PublicMacroArg::Columns(new)];
+        steps.call_macro(&PublicMacroCall::new("create_columns", args))?;
     }
     let dialect = job.engine.dialect;
     let names = columns.iter().map(|c| serde_json::Value::from(dialect.quoted(&c.name))).collect();
-    let names = Arg::Json(serde_json::Value::Array(names));
-    let args = vec![table, Arg::Relation(staging.clone()), names];
-    steps.call(&PublicMacro::new("snapshot_merge_sql", args))
+    let names = PublicMacroArg::Json(serde_json::Value::Array(names));
+    let args = vec![table, PublicMacroArg::Relation(staging.clone()), names];
+    steps.call_macro(&PublicMacroCall::new("snapshot_merge_sql", args))
 }
 
 /// Whether a column of the staging table does not belong in the snapshot.
@@ -79,7 +95,7 @@ fn is_helper(name: &str) -> bool {
 }
 
 /// Checks that an existing relation is a snapshot's table.
-fn check_table(job: &Job) -> Done {
+fn check_table(job: &MaterializationJob) -> StepResult {
     let Some(existing) = &job.existing else { return Ok(()) };
     let name = job.target.short();
     if existing.kind != RelationKind::Table {
@@ -105,6 +121,6 @@ fn check_table(job: &Job) -> Done {
 }
 
 /// The name of a column that snapshots add; a project can rename it.
-fn meta_name(job: &Job, key: &str) -> String {
+fn meta_name(job: &MaterializationJob, key: &str) -> String {
     job.config.snapshot().map_or(key, |snapshot| snapshot.column_name(key)).to_owned()
 }

@@ -1,17 +1,19 @@
 //! Stores nodes as a whole: tables, views, and first builds of incremental models and snapshots.
 
 use super::candidate::{audit_and_publish, candidate_of, create_indexes};
-use super::{Arg, Ending, HookTime, Job, PublicMacro, Steps};
+use super::{
+    HookTime, MaterializationJob, MaterializationOutcome, PublicMacroArg, PublicMacroCall, Steps,
+};
 use crate::engine::RelationKind;
 use crate::manifest::Materialization;
 use crate::outcome::NodeError;
 
 /// Builds a candidate from the node's query and swaps it in.
-pub(super) fn store_whole(
+pub(super) fn store_full(
     materialization: Materialization,
-    job: &Job,
+    job: &MaterializationJob,
     steps: &mut dyn Steps,
-) -> Result<Ending, NodeError> {
+) -> Result<MaterializationOutcome, NodeError> {
     let kind = materialization.relation_kind().unwrap_or(RelationKind::Table);
     let candidate = candidate_of(job, kind);
     steps.run_hooks(HookTime::BeforeOutside)?;
@@ -23,11 +25,11 @@ pub(super) fn store_whole(
     steps.run_hooks(HookTime::BeforeInside)?;
     job.drop_leftover(&candidate, steps)?;
     if let Some(name) = materialization.create_macro() {
-        let mut args = vec![Arg::Relation(candidate.clone()), Arg::Compiled];
+        let mut args = vec![PublicMacroArg::Relation(candidate.clone()), PublicMacroArg::Compiled];
         if name == CREATE_TABLE {
-            args.insert(0, Arg::Flag(false));
+            args.insert(0, PublicMacroArg::Flag(false));
         }
-        steps.call(&PublicMacro::new(name, args))?;
+        steps.call_macro(&PublicMacroCall::new(name, args))?;
     }
     create_indexes(job, &candidate, false, steps)?;
     if together {

@@ -1,8 +1,8 @@
 //! Tests of all materializations, on both profiles of the fake engine.
 
 use super::{
-    Arg, Audited, Done, Ending, HookTime, Job, PublicMacro, SeedColumn, SeedEnding, SeedJob, Steps,
-    store_node,
+    AuditSubject, HookTime, MaterializationJob, MaterializationOutcome, PublicMacroArg,
+    PublicMacroCall, SeedColumn, SeedJob, SeedLoadOutcome, StepResult, Steps, store_node,
 };
 use crate::diag::{Code, Diagnostic};
 use crate::engine::testing::{FakeWarehouse, POINTER, TRANSACTIONAL};
@@ -10,7 +10,7 @@ use crate::engine::{
     ColumnChange, EngineError, EngineSpec, ExistingColumn, ExistingRelation, Publication, Relation,
     RelationKind, SqlType, Warehouse,
 };
-use crate::manifest::{Layer, Materialization, NodeConfig, ResourceType, TypedConfig};
+use crate::manifest::{ConfigLayer, Materialization, NodeConfig, ResourceType, TypedConfig};
 use crate::outcome::NodeError;
 use crate::source::{FileId, Span, SqlText};
 use serde_json::json;
@@ -25,7 +25,7 @@ struct FakeSteps {
 }
 
 impl FakeSteps {
-    fn new(warehouse: &FakeWarehouse, job: &Job, passes: bool) -> FakeSteps {
+    fn new(warehouse: &FakeWarehouse, job: &MaterializationJob, passes: bool) -> FakeSteps {
         let published = job.existing.clone();
         FakeSteps { warehouse: warehouse.clone(), published, passes, in_transaction: false }
     }
@@ -40,11 +40,11 @@ fn failed(e: EngineError) -> NodeError {
 }
 
 impl Steps for FakeSteps {
-    fn execute(&mut self, sql: SqlText) -> Done {
+    fn execute(&mut self, sql: SqlText) -> StepResult {
         self.warehouse.execute(&sql).map(drop).map_err(failed)
     }
 
-    fn call(&mut self, call: &PublicMacro) -> Done {
+    fn call_macro(&mut self, call: &PublicMacroCall) -> StepResult {
         let creates = [
             "create_table_as",
             "get_create_view_as_sql",
@@ -52,14 +52,14 @@ impl Steps for FakeSteps {
             "strata_snapshot_table",
         ];
         let relation = call.args.iter().find_map(|arg| match arg {
-            Arg::Relation(relation) => Some(relation),
+            PublicMacroArg::Relation(relation) => Some(relation),
             _ => None,
         });
         let sql = match relation.filter(|_| {
             creates.contains(&call.name.as_str()) || call.name == "strata_snapshot_staging"
         }) {
             Some(relation) => match call.args.last() {
-                Some(Arg::Text(query)) if call.name == "strata_copy_table" => {
+                Some(PublicMacroArg::Text(query)) if call.name == "strata_copy_table" => {
                     format!("create \"{}\" as {query}", relation.identifier())
                 }
                 _ => format!("create \"{}\"", relation.identifier()),
@@ -69,32 +69,37 @@ impl Steps for FakeSteps {
         self.execute(SqlText::from(sql))
     }
 
-    fn run_hooks(&mut self, time: HookTime) -> Done {
+    fn run_hooks(&mut self, time: HookTime) -> StepResult {
         self.note(format!("hooks {time:?}"));
         Ok(())
     }
 
-    fn load(&mut self, table: &Relation, _: &SeedJob) -> Result<SeedEnding, NodeError> {
+    fn load_seed(&mut self, table: &Relation, _: &SeedJob) -> Result<SeedLoadOutcome, NodeError> {
         self.note(format!("load {}", table.identifier()));
-        Ok(SeedEnding::Loaded)
+        Ok(SeedLoadOutcome::Loaded)
     }
 
-    fn alter(&mut self, table: &Relation, statements: &[String], takes_away: bool) -> Done {
+    fn alter_columns(
+        &mut self,
+        table: &Relation,
+        statements: &[String],
+        takes_away: bool,
+    ) -> StepResult {
         let change = ColumnChange {
             relation: table,
             statements,
             takes_away,
-            built_later: &|_| false,
+            is_built_later: &|_| false,
             pause: &|_| {},
         };
-        self.warehouse.alter(&change).map(drop).map_err(failed)
+        self.warehouse.alter_columns(&change).map(drop).map_err(failed)
     }
 
-    fn drop_if_there(&mut self, relation: &ExistingRelation) -> Done {
-        self.warehouse.drop_if_there(relation).map(drop).map_err(failed)
+    fn drop_relation(&mut self, relation: &ExistingRelation) -> StepResult {
+        self.warehouse.drop_relation(relation).map(drop).map_err(failed)
     }
 
-    fn describe(&mut self, relation: &Relation) -> Result<Vec<ExistingColumn>, NodeError> {
+    fn describe_relation(&mut self, relation: &Relation) -> Result<Vec<ExistingColumn>, NodeError> {
         self.note(format!("describe {}", relation.identifier()));
         Ok(self.warehouse.state().columns.clone())
     }
@@ -104,25 +109,25 @@ impl Steps for FakeSteps {
         Ok(self.warehouse.state().columns.clone())
     }
 
-    fn begin(&mut self) -> Done {
+    fn begin(&mut self) -> StepResult {
         self.in_transaction = true;
         self.warehouse.begin().map_err(failed)
     }
 
-    fn commit(&mut self) -> Done {
+    fn commit(&mut self) -> StepResult {
         self.in_transaction = false;
         self.warehouse.commit().map_err(failed)
     }
 
-    fn audit(&mut self, audited: &Audited) -> Result<bool, NodeError> {
+    fn audit(&mut self, audited: &AuditSubject) -> Result<bool, NodeError> {
         self.note(match audited {
-            Audited::Candidate(candidate) => format!("audit {}", candidate.identifier()),
-            Audited::Inside => "audit inside".to_owned(),
+            AuditSubject::Candidate(candidate) => format!("audit {}", candidate.identifier()),
+            AuditSubject::Inside => "audit inside".to_owned(),
         });
         Ok(self.passes)
     }
 
-    fn publish(&mut self, candidate: &Relation, kind: RelationKind) -> Done {
+    fn publish(&mut self, candidate: &Relation, kind: RelationKind) -> StepResult {
         let published = Relation::new(Some("db"), Some("main"), "m");
         let publication = Publication {
             published: &published,
@@ -130,18 +135,18 @@ impl Steps for FakeSteps {
             candidate,
             kind,
             has_hooks: false,
-            built_later: &|_| false,
+            is_built_later: &|_| false,
             take_turn: &|| {},
             pause: &|_| {},
         };
         self.warehouse.publish(&publication).map(drop).map_err(failed)
     }
 
-    fn carry(&mut self) -> Done {
+    fn reattach_objects(&mut self) -> StepResult {
         Ok(())
     }
 
-    fn finish(&mut self) -> Done {
+    fn finish(&mut self) -> StepResult {
         self.note("finish".to_owned());
         if std::mem::take(&mut self.in_transaction) {
             self.warehouse.commit().map_err(failed)?;
@@ -149,14 +154,19 @@ impl Steps for FakeSteps {
         Ok(())
     }
 
-    fn roll_back(&mut self) -> Done {
+    fn roll_back(&mut self) -> StepResult {
         if std::mem::take(&mut self.in_transaction) {
             self.warehouse.rollback().map_err(failed)?;
         }
         Ok(())
     }
 
-    fn keep_rejected(&mut self, candidate: &Relation, kept: &Relation, kind: RelationKind) -> Done {
+    fn keep_rejected(
+        &mut self,
+        candidate: &Relation,
+        kept: &Relation,
+        kind: RelationKind,
+    ) -> StepResult {
         self.warehouse.keep_rejected(candidate, kept, kind).map(drop).map_err(failed)
     }
 }
@@ -207,11 +217,11 @@ impl Case {
         self
     }
 
-    fn job(&self) -> Job {
+    fn job(&self) -> MaterializationJob {
         let target = Relation::new(Some("db"), Some("main"), "m");
         let mut config = NodeConfig::default();
         for (key, value) in &self.config {
-            config.merge(key, value.clone(), Layer::InFile, None);
+            config.merge(key, value.clone(), ConfigLayer::InFile, None);
         }
         let existing = self
             .existing
@@ -223,7 +233,7 @@ impl Case {
             Materialization::Snapshot => ResourceType::Snapshot,
             _ => ResourceType::Model,
         };
-        Job {
+        MaterializationJob {
             target,
             span: Span::file(FileId(0)),
             existing,
@@ -239,7 +249,7 @@ impl Case {
     }
 
     /// The log of the database without hooks, the ending, and the relations that exist then.
-    fn run(&self) -> (Vec<String>, Result<Ending, NodeError>, Vec<String>) {
+    fn run(&self) -> (Vec<String>, Result<MaterializationOutcome, NodeError>, Vec<String>) {
         let mut warehouse = FakeWarehouse::new(self.spec);
         warehouse.state().columns = self.query.clone();
         if self.existing.is_some() {
@@ -292,7 +302,7 @@ fn a_table_is_swapped_in_after_its_audit() {
             expected.push("commit");
         }
         assert_eq!(log, expected, "{}", spec.label);
-        assert_eq!(ending.unwrap(), Ending::Published);
+        assert_eq!(ending.unwrap(), MaterializationOutcome::Published);
         assert_eq!(there, ["m"]);
     }
 }
@@ -305,7 +315,9 @@ fn what_does_not_pass_is_kept_under_another_name() {
             let (log, ending, there) = case.run();
             assert_eq!(log.last().unwrap(), "keep m__candidate as m__rejected");
             let kept = Relation::new(Some("db"), Some("main"), "m__rejected");
-            let Ending::Rejected(Some(found)) = ending.unwrap() else { panic!("published") };
+            let MaterializationOutcome::Rejected(Some(found)) = ending.unwrap() else {
+                panic!("published")
+            };
             assert_eq!(found.identifier(), kept.identifier());
             assert_eq!(there, ["m", "m__rejected"], "the published table is as it was");
         }
@@ -356,7 +368,7 @@ fn a_delta_is_applied_inside_a_transaction() {
     );
     let (log, ending, _) = case.failing().run();
     assert_eq!(log.last().unwrap(), "rollback");
-    assert_eq!(ending.unwrap(), Ending::Rejected(None));
+    assert_eq!(ending.unwrap(), MaterializationOutcome::Rejected(None));
 }
 
 #[test]

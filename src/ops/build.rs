@@ -8,10 +8,10 @@ use crate::engine::{Target, Warehouse};
 use crate::hash::{FastMap, Fingerprint};
 use crate::manifest::{Manifest, Node, NodeId, NodeSet, ResourceType};
 use crate::outcome::{RunResult, RunStatus};
-use crate::plan::Verb;
+use crate::plan::CommandVerb;
 use crate::workspace::{
-    BuildOptions, FinishedBuild, ManifestWriting, Notices, Opening, PreparedRun, Revision,
-    Settings, UnchangedCheck, Wishes, Workspace, compiled_code, prepare_run, resource_types_of,
+    BuildOptions, DatabaseOpening, FinishedBuild, ManifestWriting, Notices, PreparedRun, Revision,
+    RunInputs, Settings, UnchangedCheck, Workspace, compiled_code, prepare_run, resource_types_of,
     write_compiled_manifest, write_results,
 };
 use std::collections::HashSet;
@@ -25,7 +25,7 @@ pub(crate) struct RunReport {
     /// The database and schema of the relations. `None` if a node failed, or if the verb stores
     /// nothing (`test`).
     pub(crate) place: Option<RelationPlace>,
-    pub(crate) next: Option<NextStep>,
+    pub(crate) next: Option<NextCommand>,
     pub(crate) is_interrupted: bool,
 }
 
@@ -39,7 +39,7 @@ pub(crate) struct RelationPlace {
 /// A suggestion for the user's next command. `target` is the `--target` of this run, if one was
 /// given.
 #[derive(Debug)]
-pub(crate) enum NextStep {
+pub(crate) enum NextCommand {
     /// Fix some nodes and build them again.
     BuildAgain { names: Vec<String>, changed: bool, target: Option<String> },
     /// Look at a relation that was built.
@@ -96,7 +96,7 @@ struct Build<'a, 'n> {
     /// Checks whether an earlier build found nothing to do, and records it if this one does. `None`
     /// for scheduled tasks, or if this cannot be checked.
     unchanged: Option<UnchangedCheck>,
-    opening: Option<Opening>,
+    opening: Option<DatabaseOpening>,
     writing: Option<ManifestWriting>,
     /// The definitions of the selected nodes, if they were needed before the database was opened.
     definitions: Option<FastMap<NodeId, NodeDefinition>>,
@@ -138,7 +138,7 @@ impl<'a, 'n> Build<'a, 'n> {
         let may_hold = unchanged.as_ref().is_some_and(UnchangedCheck::may_hold)
             && (workspace.is_parse_known() || !settings.cache);
         let target = files.target().filter(|_| !may_hold);
-        let opening = target.and_then(|target| Opening::start(&settings, target));
+        let opening = target.and_then(|target| DatabaseOpening::start(&settings, target));
         let revision = workspace.open_parsed(files, notices)?;
         Ok(Build {
             workspace,
@@ -201,9 +201,9 @@ impl<'a, 'n> Build<'a, 'n> {
             found.tell(&revision.settings, self.notices)?;
             return Err(Ended::Early(Box::new(nothing_to_do(self.options, &found.target))));
         }
-        let warehouse = Opening::wait(self.opening.take(), &revision)?;
+        let warehouse = DatabaseOpening::wait(self.opening.take(), &revision)?;
         if self.unchanged.is_some() {
-            self.after = Some(warehouse.fork()?);
+            self.after = Some(warehouse.open_another()?);
         }
         Ok(warehouse)
     }
@@ -220,7 +220,7 @@ impl<'a, 'n> Build<'a, 'n> {
     ) -> Result<PreparedRun, Ended> {
         let (revision, cancel) = (self.revision.clone(), self.workspace.cancel_token().clone());
         let (known, defined) = (&mut self.definitions, &mut self.defined);
-        let wishes = Wishes {
+        let inputs = RunInputs {
             cancel: &cancel,
             budget: None,
             known: None,
@@ -233,7 +233,7 @@ impl<'a, 'n> Build<'a, 'n> {
         };
         let notices = &mut *self.notices;
         let prepared =
-            prepare_run(&revision, self.options, selected.clone(), warehouse, wishes, notices)?;
+            prepare_run(&revision, self.options, selected.clone(), warehouse, inputs, notices)?;
         prepared.tell_verdicts(&revision.manifest, false, self.notices);
         self.wait_for_manifest()?;
         Ok(prepared)
@@ -289,7 +289,7 @@ fn nothing_to_do(options: &BuildOptions, target: &Target) -> RunReport {
 }
 
 fn place_of(options: &BuildOptions, target: &Target) -> Option<RelationPlace> {
-    let is_stored = options.verb != Verb::Test;
+    let is_stored = options.verb != CommandVerb::Test;
     is_stored.then(|| RelationPlace {
         database: target.place().to_string(),
         schema: target.schema.to_string(),
@@ -324,10 +324,10 @@ fn next_to_mend(
     revision: &Revision,
     options: &BuildOptions,
     results: &[RunResult],
-) -> Option<NextStep> {
+) -> Option<NextCommand> {
     let names = names_to_mend(&revision.manifest, results);
     let (changed, target) = (options.changed.is_some(), revision.settings.load.target.clone());
-    (!names.is_empty()).then_some(NextStep::BuildAgain { names, changed, target })
+    (!names.is_empty()).then_some(NextCommand::BuildAgain { names, changed, target })
 }
 
 /// Suggests showing the last model that was built: it is what most users are after.
@@ -335,9 +335,10 @@ fn next_to_show(
     revision: &Revision,
     options: &BuildOptions,
     results: &[RunResult],
-) -> Option<NextStep> {
+) -> Option<NextCommand> {
     let mut built = results.iter().rev().filter_map(|r| revision.manifest.get(&r.unique_id));
     let last = built.find(|n| n.resource_type() == ResourceType::Model)?;
     let target = revision.settings.load.target.clone();
-    (options.verb != Verb::Test).then(|| NextStep::Show { name: last.name.to_string(), target })
+    (options.verb != CommandVerb::Test)
+        .then(|| NextCommand::Show { name: last.name.to_string(), target })
 }

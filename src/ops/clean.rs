@@ -2,7 +2,7 @@
 
 use super::OpsError;
 use crate::config::PathKind;
-use crate::load::Sources;
+use crate::load::LoadedProject;
 use crate::system::normalize_path;
 use crate::workspace::{Notices, Workspace};
 use camino::Utf8Path;
@@ -28,7 +28,7 @@ pub(crate) fn clean_project(
 }
 
 /// The `clean-targets` of the project file, else the target path.
-fn clean_targets(sources: &Sources, root: &Utf8Path) -> Vec<String> {
+fn clean_targets(sources: &LoadedProject, root: &Utf8Path) -> Vec<String> {
     let written = &sources.root().options.clean_targets;
     if !written.is_empty() {
         return written.clone();
@@ -37,7 +37,11 @@ fn clean_targets(sources: &Sources, root: &Utf8Path) -> Vec<String> {
     vec![path.strip_prefix(root).unwrap_or(path).to_string()]
 }
 
-fn reason_to_stay(sources: &Sources, root: &Utf8Path, path: &Utf8Path) -> Option<&'static str> {
+fn reason_to_stay(
+    sources: &LoadedProject,
+    root: &Utf8Path,
+    path: &Utf8Path,
+) -> Option<&'static str> {
     let options = &sources.root().options;
     let holds = |inner: &str| normalize_path(&root.join(inner)).starts_with(path);
     if !path.starts_with(root) || path == root {
@@ -47,6 +51,6 @@ fn reason_to_stay(sources: &Sources, root: &Utf8Path, path: &Utf8Path) -> Option
     if own.any(|folder| holds(folder)) {
         return Some("it holds the project's own files");
     }
-    let mut databases = sources.target.connection.files().into_iter();
+    let mut databases = sources.target.connection.database_files().into_iter();
     databases.any(holds).then_some("it holds the database")
 }

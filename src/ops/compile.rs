@@ -5,10 +5,10 @@ use super::choose::choose_nodes;
 use super::inline::render_inline;
 use crate::compile::CompileError;
 use crate::context::Bindings;
-use crate::engine::{Connection, Existing};
+use crate::engine::{Connection, ExistingRelations};
 use crate::manifest::{NodeId, ResourceType};
 use crate::outcome::{NodeOutcome, RunResult, RunStatus, Timing};
-use crate::plan::Verb;
+use crate::plan::CommandVerb;
 use crate::run::artifact_path;
 use crate::select::Selection;
 use crate::source::SqlText;
@@ -62,7 +62,7 @@ pub(crate) fn compile_nodes(
         let sql = render_inline(&revision, text, connection.as_ref())?;
         return Ok(CompileReport::Text(Arc::new(sql)));
     }
-    let types = resource_types_of(Verb::Compile);
+    let types = resource_types_of(CommandVerb::Compile);
     let selected = choose_nodes(&revision, &options.selection, types, notices)?;
     let chosen: Vec<NodeId> = selected.iter().collect();
     let opened = match options.introspect {
@@ -140,7 +140,7 @@ fn success(revision: &Revision, one: &TimedSql) -> RunResult {
 pub(super) fn compile_into_files(
     revision: &Revision,
     chosen: &[NodeId],
-    existing: Existing,
+    existing: ExistingRelations,
     connection: Option<&Connection>,
     notices: &mut Notices<'_>,
 ) -> Result<Vec<TimedSql>, OpsError> {

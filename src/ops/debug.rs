@@ -4,7 +4,7 @@ use super::OpsError;
 use crate::config::python_str;
 use crate::diag::Diagnostic;
 use crate::engine::EngineError;
-use crate::load::{Sources, load_project};
+use crate::load::{LoadOutcome, LoadedProject, load_project};
 use crate::source::SourceMap;
 use crate::workspace::{Notice, Notices, Workspace};
 use camino::Utf8PathBuf;
@@ -40,7 +40,7 @@ pub(crate) fn debug_setup(
     each: &mut dyn FnMut(DebugCheck),
 ) -> Result<bool, OpsError> {
     let settings = workspace.settings();
-    let (sources, map, diagnostics) =
+    let LoadOutcome { project: sources, map, diagnostics } =
         load_project(&settings.system, &settings.load, SourceMap::default())?;
     let has_errors = diagnostics.iter().any(Diagnostic::is_error);
     let Some(mut sources) = sources else {
@@ -67,7 +67,7 @@ pub(crate) fn debug_setup(
     Ok(true)
 }
 
-fn tell_target(sources: &Sources, each: &mut dyn FnMut(DebugCheck)) {
+fn tell_target(sources: &LoadedProject, each: &mut dyn FnMut(DebugCheck)) {
     let root = sources.root();
     each(DebugCheck::Project { name: root.name().to_string(), root: root.root.clone() });
     each(DebugCheck::Profiles(sources.profiles_path.clone()));

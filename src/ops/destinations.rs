@@ -4,9 +4,9 @@
 use super::OpsError;
 use crate::config::{ExportTarget, SheetTarget};
 use crate::diag::{Code, Diagnostic};
-use crate::manifest::{Node, NodeKind, NodeSet, Output, Role, check_addresses};
+use crate::manifest::{Node, NodeKind, NodeSet, OutputAddress, OutputRole, check_addresses};
 use crate::run::export_target;
-use crate::sink::path_of;
+use crate::sink::output_path;
 use crate::system::normalize_path;
 use crate::workspace::{Revision, WorkspaceError};
 use camino::Utf8Path;
@@ -32,7 +32,7 @@ pub(super) fn check_destinations(revision: &Revision, selected: &NodeSet) -> Res
     Err(WorkspaceError::Diagnostics(complaints).into())
 }
 
-fn destination(revision: &Revision, node: &Node, target: &ExportTarget) -> Output {
+fn destination(revision: &Revision, node: &Node, target: &ExportTarget) -> OutputAddress {
     let info = &revision.manifest.project;
     let (address, shown) = match target {
         ExportTarget::Sheet(SheetTarget { spreadsheet, sheet, .. }) => {
@@ -43,17 +43,18 @@ fn destination(revision: &Revision, node: &Node, target: &ExportTarget) -> Outpu
             )
         }
         ExportTarget::File(file) => {
-            let path = normalize_path(&path_of(file, &node.name, &info.root, &info.target_path));
+            let path =
+                normalize_path(&output_path(file, &node.name, &info.root, &info.target_path));
             let shown = path.strip_prefix(&info.root).unwrap_or(&path).to_string();
             (path.into_string(), shown)
         }
     };
-    Output {
+    OutputAddress {
         address,
         shown,
         writer: node.unique_id.to_string(),
         span: node.span,
-        role: Role::Published,
+        role: OutputRole::Published,
     }
 }
 
@@ -81,6 +82,6 @@ fn overwritten(revision: &Revision, node: &Node, path: &Utf8Path) -> Option<Diag
 /// Whether a file belongs to the target's database.
 fn is_database(revision: &Revision, path: &Utf8Path) -> bool {
     let info = &revision.manifest.project;
-    let files = info.target.connection.files();
+    let files = info.target.connection.database_files();
     files.into_iter().any(|file| path == normalize_path(&info.root.join(file)))
 }

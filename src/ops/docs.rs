@@ -10,10 +10,10 @@ use crate::diag::{Code, Diagnostic};
 use crate::engine::{Connection, Relation};
 use crate::jinja::{list, to_json};
 use crate::manifest::{Node, NodeConfig, NodeId, NodeSet, ResourceType};
-use crate::plan::Verb;
+use crate::plan::CommandVerb;
 use crate::select::Selection;
 use crate::source::{FileId, Span};
-use crate::state::{Catalog, NEEDED, is_cataloged, write_catalog};
+use crate::state::{Catalog, REQUIRED_COLUMNS, is_cataloged, write_catalog};
 use crate::workspace::{Notice, Notices, Revision, Workspace, resource_types_of, run_metadata};
 use camino::Utf8PathBuf;
 use minijinja::value::Value;
@@ -90,7 +90,7 @@ fn compile_selected(
     notices: &mut Notices<'_>,
 ) -> Result<NodeSet, OpsError> {
     let manifest = &revision.manifest;
-    let compiled_types = resource_types_of(Verb::Compile);
+    let compiled_types = resource_types_of(CommandVerb::Compile);
     let mut kinds = compiled_types.to_vec();
     kinds.extend([ResourceType::Seed, ResourceType::Source]);
     let selected = choose_nodes(revision, selection, &kinds, notices)?;
@@ -170,11 +170,11 @@ fn read_catalog_rows(
     };
     let call = MacroCall {
         def: &def,
-        package: &revision.manifest.project.name,
-        unit: catalog_unit(),
+        lookup_package: &revision.manifest.project.name,
+        subject: catalog_subject(),
         args: vec![("information_schema", RelationValue::value(schema, engine)), what],
         span: Span::file(FileId(0)),
-        transactions: TransactionControl::Maker,
+        transactions: TransactionControl::Creator,
     };
     let called = revision.compiler(Vec::new()).call(call, connection);
     for line in called.logs {
@@ -194,7 +194,7 @@ fn read_catalog_rows(
     let Some((names, rows)) = rows_of(&value) else {
         return Err(wrong(format!("the macro `{name}` gave no table")));
     };
-    if let Some(missing) = NEEDED.iter().find(|n| !names.iter().any(|have| have == *n)) {
+    if let Some(missing) = REQUIRED_COLUMNS.iter().find(|n| !names.iter().any(|have| have == *n)) {
         return Err(wrong(format!(
             "the table that the macro `{name}` gave has no column `{missing}`"
         )));
@@ -206,7 +206,7 @@ fn read_catalog_rows(
 }
 
 /// What the context of the catalog macros knows of itself.
-fn catalog_unit() -> RenderSubject {
+fn catalog_subject() -> RenderSubject {
     RenderSubject {
         unique_id: "operation.catalog".into(),
         name: "catalog".into(),

@@ -4,7 +4,7 @@ use super::OpsError;
 use super::choose::choose_nodes;
 use super::generated::{Delivery, deliver_files, write_command_line};
 use super::schedule::write_spec;
-use crate::analyze::key_graph;
+use crate::analyze::build_key_graph;
 use crate::export::GeneratedFile;
 use crate::export::airflow::Granularity;
 use crate::export::erd::{
@@ -89,7 +89,7 @@ pub(crate) fn export_erd(
     }
     let catalog = read_catalog(&revision)?;
     let manifest = &revision.manifest;
-    let diagram = build_diagram(manifest, &key_graph(manifest), &selected, &catalog);
+    let diagram = build_diagram(manifest, &build_key_graph(manifest), &selected, &catalog);
     let columns = diagram.tables.iter().flat_map(|t| &t.columns);
     let untyped_columns = columns.filter(|f| f.data_type.is_none()).count();
     let command = command_of(&options.selection);

@@ -9,20 +9,20 @@ use super::schedule::{
     ScheduledTask, cut_into_tasks, read_airflow_options, verify_task, write_spec,
 };
 use crate::config::ExportType;
-use crate::engine::{EngineSpec, Existing, Writers};
-use crate::export::airflow::{FileRequest, Granularity, dag_file};
+use crate::engine::{EngineSpec, ExistingRelations, WriteConcurrency};
+use crate::export::airflow::{DagFileRequest, Granularity, dag_file};
 use crate::manifest::{NodeKind, ResourceType};
-use crate::plan::Verb;
+use crate::plan::CommandVerb;
 use crate::run::{RunOptions, RunRequest};
 use crate::select::Selection;
 use crate::workspace::{
-    BuildOptions, Notices, Workspace, default_run_options, run_and_time, share_run,
+    BuildOptions, Notices, Workspace, build_run_context, default_run_options, run_and_time,
     write_plain_manifest, write_results,
 };
 
 pub(crate) struct DagOptions {
     pub(crate) selection: Selection,
-    pub(crate) by: Granularity,
+    pub(crate) granularity: Granularity,
     pub(crate) check: bool,
 }
 
@@ -50,17 +50,18 @@ pub(crate) fn export_airflow(
         revision = workspace.open(notices)?;
         airflow = read_airflow_options(&revision, notices)?;
     }
-    let dag = cut_into_tasks(&revision, &airflow, &options.selection, options.by, notices)?;
+    let dag =
+        cut_into_tasks(&revision, &airflow, &options.selection, options.granularity, notices)?;
     if dag.tasks.is_empty() {
         return Err(OpsError::usage_with_hint(
             "the selection matches nothing that a DAG could run",
             "`strata ls` shows what there is",
         ));
     }
-    let spec = write_spec(&options.selection, options.by);
+    let spec = write_spec(&options.selection, options.granularity);
     let command = write_command_line("strata export airflow", &spec);
     let engine = revision.target().engine;
-    let file = dag_file(&FileRequest {
+    let file = dag_file(&DagFileRequest {
         manifest: &revision.manifest,
         dag: &dag,
         options: &airflow,
@@ -77,24 +78,24 @@ pub(crate) fn export_airflow(
 /// Whether concurrent tasks would block each other, since the engine allows only one writer or
 /// process.
 fn is_serial(engine: &EngineSpec) -> bool {
-    !engine.abilities.shared || engine.abilities.writers == Writers::One
+    !engine.capabilities.is_shared || engine.capabilities.writers == WriteConcurrency::One
 }
 
 /// The kind of exports that a command carries out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Sinks {
+pub(crate) enum SinkKind {
     Sheets,
     Files,
 }
 
-impl Sinks {
+impl SinkKind {
     fn takes(self, kind: ExportType) -> bool {
-        (kind == ExportType::GoogleSheets) == (self == Sinks::Sheets)
+        (kind == ExportType::GoogleSheets) == (self == SinkKind::Sheets)
     }
 }
 
 pub(crate) struct ExportOptions {
-    pub(crate) sinks: Sinks,
+    pub(crate) sinks: SinkKind,
     pub(crate) selection: Selection,
     pub(crate) dry_run: bool,
     pub(crate) fail_fast: bool,
@@ -132,14 +133,14 @@ pub(crate) fn export_relations(
     }
     check_destinations(&revision, &selected)?;
     let warehouse = revision.connect()?;
-    let request = BuildOptions { audit: false, ..BuildOptions::of(Verb::Export) };
-    let plan = revision.plan(&request, &selected, &Existing::Unknown).map_err(|d| *d)?;
+    let request = BuildOptions { audit: false, ..BuildOptions::of(CommandVerb::Export) };
+    let plan = revision.plan(&request, &selected, &ExistingRelations::Unknown).map_err(|d| *d)?;
     let run_options = default_run_options(&revision, options.fail_fast);
     let run_options = RunOptions { dry_run: options.dry_run, ..run_options };
     let request = RunRequest {
-        shared: share_run(&revision, cancel, &selected, &plan, run_options, None),
+        shared: build_run_context(&revision, cancel, &selected, &plan, run_options, None),
         plan: &plan,
-        existing: Existing::Unknown,
+        existing: ExistingRelations::Unknown,
         warehouse,
         cancel: cancel.clone(),
         hooks: false,

@@ -10,7 +10,7 @@ use crate::select::Selection;
 use crate::state::write_sources;
 use crate::system::{SystemError, normalize_path};
 use crate::workspace::{
-    Notice, Notices, Revision, Workspace, default_run_options, run_metadata, share_run,
+    Notice, Notices, Revision, Workspace, build_run_context, default_run_options, run_metadata,
     write_plain_manifest,
 };
 use camino::{Utf8Path, Utf8PathBuf};
@@ -57,7 +57,7 @@ pub(crate) fn check_freshness(
     let run_options = default_run_options(&revision, options.fail_fast);
     let run_options = RunOptions { write_files: false, ..run_options };
     let nodes: NodeSet = sources.iter().copied().collect();
-    let shared = share_run(&revision, cancel, &nodes, &Plan::default(), run_options, None);
+    let shared = build_run_context(&revision, cancel, &nodes, &Plan::default(), run_options, None);
     let request = FreshnessRequest {
         shared,
         sources: &sources,

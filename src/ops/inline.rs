@@ -1,7 +1,9 @@
 //! Renders queries that are given on the command line.
 
 use super::OpsError;
-use crate::context::{Bindings, Db, NodeScope, RenderSubject, Session, failure_diagnostic};
+use crate::context::{
+    Bindings, DatabaseAccess, NodeScope, RenderSession, RenderSubject, failure_diagnostic,
+};
 use crate::engine::Connection;
 use crate::jinja::TextOrigin;
 use crate::manifest::{NodeConfig, ResourceType};
@@ -19,8 +21,9 @@ pub(super) fn render_inline(
     let compiler = revision.compiler(Vec::new());
     let existing = Arc::new(revision.inspect_stored(connection)?);
     let runtime = compiler.runtime(&Arc::new(Bindings::default()), &existing);
-    let db = Db::of(connection);
-    let session = Session::execute(&revision.context, &package, inline_unit(), runtime, db);
+    let db = DatabaseAccess::of(connection);
+    let session =
+        RenderSession::execute(&revision.context, &package, inline_subject(), runtime, db);
     let scope = Arc::new(NodeScope(session.clone()));
     let origin = TextOrigin { file: FileId(0), text, range: (0, text.len()) };
     let renderer = &revision.renderer;
@@ -44,7 +47,7 @@ pub(super) fn render_inline(
 }
 
 /// What the query's context knows of itself.
-fn inline_unit() -> RenderSubject {
+fn inline_subject() -> RenderSubject {
     RenderSubject {
         unique_id: "sql_operation.inline_query".into(),
         name: "inline_query".into(),

@@ -28,7 +28,7 @@ mod rebuild;
 mod schedule;
 mod show;
 
-pub(crate) use build::{NextStep, RelationPlace, RunReport, build_nodes};
+pub(crate) use build::{NextCommand, RelationPlace, RunReport, build_nodes};
 pub(crate) use clean::clean_project;
 pub(crate) use compile::{CompileOptions, CompileReport, compile_nodes};
 pub(crate) use debug::{DebugCheck, debug_setup};
@@ -37,7 +37,7 @@ pub(crate) use docs::{DocsOptions, DocsReport, generate_docs};
 pub(crate) use erd::{ErdFormat, ErdOptions, ErdReport, RefreshReport, export_erd};
 pub(crate) use error::OpsError;
 pub(crate) use export::{
-    DagOptions, DagReport, ExportOptions, Sinks, export_airflow, export_relations,
+    DagOptions, DagReport, ExportOptions, SinkKind, export_airflow, export_relations,
 };
 pub(crate) use freshness::{FreshnessOptions, check_freshness};
 pub(crate) use generated::{DeliveredFile, Delivery, DeliveryState};
@@ -47,7 +47,8 @@ pub(crate) use operation::{OperationOptions, run_operation};
 pub(crate) use parse::{ParseReport, parse_project};
 pub(crate) use plan::{PlanReport, plan_build};
 pub(crate) use rebuild::{
-    FailedCauses, Limits, Progress, Rebuild, RebuildRequest, choose_for_loop, rebuild_changed,
+    FailedCauses, RebuildLimits, RebuildProgress, RebuildReport, RebuildRequest, rebuild_changed,
+    select_for_watch,
 };
 pub(crate) use schedule::ScheduledTask;
 pub(crate) use show::{ShowOptions, ShownRows, show_rows};

@@ -38,14 +38,14 @@ pub(crate) fn run_operation(
     let (package, def) = find_macro(&revision, &options.name)?;
     let (connection, _watch) = revision.connect_alone(workspace.cancel_token())?;
     let transactions = match connection.engine().adapter.commits_each_statement {
-        true => TransactionControl::Maker,
-        false => TransactionControl::Asked { open: false },
+        true => TransactionControl::Creator,
+        false => TransactionControl::Session { open: false },
     };
     let args = options.args.iter();
     let call = MacroCall {
         def: &def,
-        package: &package,
-        unit: operation_unit(&def),
+        lookup_package: &package,
+        subject: operation_subject(&def),
         args: args.map(|(name, value)| (name.as_str(), from_json(value))).collect(),
         span: def.span,
         transactions,
@@ -108,7 +108,7 @@ fn find_macro(revision: &Revision, name: &str) -> Result<(Arc<str>, Arc<MacroDef
 }
 
 /// What the macro's context knows of itself. `this` is not defined there.
-fn operation_unit(def: &MacroDef) -> RenderSubject {
+fn operation_subject(def: &MacroDef) -> RenderSubject {
     RenderSubject {
         unique_id: def.unique_id.clone(),
         name: def.name.clone(),

@@ -3,14 +3,14 @@
 use super::OpsError;
 use super::choose::choose_nodes;
 use crate::changes::Verdict;
-use crate::engine::{EngineError, Existing};
+use crate::engine::{EngineError, ExistingRelations};
 use crate::hash::FastMap;
 use crate::inspect::inspect_relations;
 use crate::manifest::{Manifest, NodeId};
 use crate::plan::Plan;
 use crate::workspace::{
-    BuildOptions, ChangeRequest, Notices, Workspace, compare_selected, keep_stale,
-    resource_types_of,
+    BuildOptions, ChangeRequest, Notices, Workspace, compare_selected, resource_types_of,
+    retain_stale,
 };
 use std::sync::Arc;
 
@@ -35,7 +35,7 @@ pub(crate) fn plan_build(
     let types = resource_types_of(options.verb);
     let mut selected = choose_nodes(&revision, &options.selection, types, notices)?;
     let (mut verdicts, mut without_database) = (None, None);
-    let mut existing = Existing::Unknown;
+    let mut existing = ExistingRelations::Unknown;
     match revision.connect() {
         Ok(mut warehouse) => {
             existing = inspect_relations(warehouse.as_mut(), &revision.manifest, selected.iter())?;
@@ -48,7 +48,7 @@ pub(crate) fn plan_build(
                     cancel: workspace.cancel_token(),
                 };
                 let compared = compare_selected(&request, warehouse.as_mut(), notices)?;
-                verdicts = compared.map(|(_, (verdicts, _))| verdicts);
+                verdicts = compared.map(|(_, judgement)| judgement.verdicts);
             }
         }
         Err(e) => without_database = Some(e),
@@ -56,12 +56,12 @@ pub(crate) fn plan_build(
     let is_unrecorded =
         options.changed.is_some() && verdicts.is_none() && without_database.is_none();
     if let Some(verdicts) = &verdicts {
-        keep_stale(&revision.manifest, &mut selected, verdicts);
+        retain_stale(&revision.manifest, &mut selected, verdicts);
     }
     let mut plan = revision.plan(options, &selected, &existing).map_err(|d| *d)?;
     let verdicts = verdicts.unwrap_or_default();
     add_reasons(&mut plan, &verdicts);
-    let same = verdicts.iter().filter(|(_, v)| **v == Verdict::Same);
+    let same = verdicts.iter().filter(|(_, v)| **v == Verdict::Fresh);
     let mut unchanged: Vec<NodeId> = same.map(|(id, _)| *id).collect();
     unchanged.sort();
     let manifest = revision.manifest.clone();

@@ -7,23 +7,23 @@ use crate::engine::{EngineErrorKind, Table, Warehouse, limit_rows, select_all};
 use crate::hash::{FastMap, Fingerprint};
 use crate::manifest::{Manifest, NodeId, NodeSet, ResourceType};
 use crate::outcome::{RunResult, RunStatus};
-use crate::plan::Verb;
-use crate::run::{CancelToken, Event, Left, LeftReason, NoRows};
+use crate::plan::CommandVerb;
+use crate::run::{CancelToken, Event, ShowRowsError, SkippedStale, SkippedStaleReason};
 use crate::select::Selection;
 use crate::system::SystemError;
 use crate::workspace::{
-    BuildOptions, ChangeOptions, Definitions, KnownDatabase, Notice, Revision, Wishes, prepare_run,
-    resource_types_of,
+    BuildOptions, ChangeOptions, KnownDatabase, NodeDefinitions, Notice, Revision, RunInputs,
+    prepare_run, resource_types_of,
 };
 use std::panic::resume_unwind;
 use std::time::Duration;
 
 /// The nodes that `watch` builds.
-pub(crate) fn choose_for_loop(
+pub(crate) fn select_for_watch(
     revision: &Revision,
     selection: &Selection,
 ) -> Result<Checked<NodeSet>, SystemError> {
-    let mut chosen = revision.select(selection, resource_types_of(Verb::Build))?;
+    let mut chosen = revision.select(selection, resource_types_of(CommandVerb::Build))?;
     // Unit tests cannot be run yet; an error at each save would only be noise.
     let is_unit_test =
         |id: NodeId| revision.manifest.node(id).resource_type() == ResourceType::UnitTest;
@@ -33,7 +33,7 @@ pub(crate) fn choose_for_loop(
 
 /// The limits of a rebuild.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Limits {
+pub(crate) struct RebuildLimits {
     /// How many levels of descendants of a changed node are built; `None`: all.
     pub(crate) depth: Option<usize>,
     pub(crate) budget: Option<Duration>,
@@ -47,7 +47,7 @@ pub(crate) type FailedCauses = FastMap<String, Fingerprint>;
 pub(crate) struct RebuildRequest<'a> {
     pub(crate) revision: &'a Revision,
     pub(crate) selected: NodeSet,
-    pub(crate) limits: Limits,
+    pub(crate) limits: RebuildLimits,
     pub(crate) failed_before: &'a FailedCauses,
     /// The node whose first rows are shown after the rebuild.
     pub(crate) show: Option<NodeId>,
@@ -57,21 +57,21 @@ pub(crate) struct RebuildRequest<'a> {
 
 /// The result of a rebuild.
 #[derive(Default)]
-pub(crate) struct Rebuild {
+pub(crate) struct RebuildReport {
     pub(crate) results: Vec<RunResult>,
-    pub(crate) left: Vec<Left>,
+    pub(crate) left: Vec<SkippedStale>,
     pub(crate) failed: FailedCauses,
     /// The number of nodes that were compiled in order to be compared.
     pub(crate) compiled: usize,
 }
 
 /// A notification during a rebuild.
-pub(crate) enum Progress {
+pub(crate) enum RebuildProgress {
     /// The database is locked by another process.
     Waiting(String),
     /// The first rows of the node to show. Sent before the database is closed, since closing a
     /// large one takes long.
-    Shown(Result<Table, NoRows>),
+    Shown(Result<Table, ShowRowsError>),
     Event(Event),
 }
 
@@ -79,25 +79,25 @@ pub(crate) enum Progress {
 pub(crate) fn rebuild_changed(
     request: RebuildRequest<'_>,
     known: &mut Option<KnownDatabase>,
-    emit: &mut dyn FnMut(Progress),
-) -> Result<Rebuild, OpsError> {
+    emit: &mut dyn FnMut(RebuildProgress),
+) -> Result<RebuildReport, OpsError> {
     let RebuildRequest { revision, selected, limits, failed_before, show, rows, cancel } = request;
     let (definitions, opened) = std::thread::scope(|scope| {
         let defined = scope.spawn(|| revision.define_selected(&selected));
         let opened = wait_for_database(revision, cancel, emit);
         (defined.join().unwrap_or_else(|panic| resume_unwind(panic)), opened)
     });
-    let Some(warehouse) = opened? else { return Ok(Rebuild::default()) };
-    let Definitions { nodes: own, compiled } = definitions;
+    let Some(warehouse) = opened? else { return Ok(RebuildReport::default()) };
+    let NodeDefinitions { nodes: own, compiled } = definitions;
     // The second handle keeps the database open for the rows shown at the end.
-    let mut after = warehouse.fork()?;
+    let mut after = warehouse.open_another()?;
     let changes = ChangeOptions { assume_sources: true, edits_only: true };
-    let options = BuildOptions { changed: Some(changes), ..BuildOptions::of(Verb::Build) };
+    let options = BuildOptions { changed: Some(changes), ..BuildOptions::of(CommandVerb::Build) };
     let manifest = &revision.manifest;
     let mut left = Vec::new();
     let mut causes: FailedCauses = FastMap::default();
     let mut own = Some(own);
-    let wishes = Wishes {
+    let inputs = RunInputs {
         cancel,
         budget: limits.budget,
         known: known.take().and_then(|k| k.take_if_same(revision, &selected)),
@@ -110,21 +110,21 @@ pub(crate) fn rebuild_changed(
     };
     let notices = &mut |notice| {
         if let Notice::Run(event) = notice {
-            emit(Progress::Event(event));
+            emit(RebuildProgress::Event(event));
         }
     };
-    let prepared = prepare_run(revision, &options, selected.clone(), warehouse, wishes, notices)?;
+    let prepared = prepare_run(revision, &options, selected.clone(), warehouse, inputs, notices)?;
     prepared.tell_verdicts(manifest, true, notices);
     let (results, _) = prepared.carry_out(notices)?;
     if let Some(id) = show {
-        emit(Progress::Shown(fetch_first_rows(manifest, id, rows, after.as_mut())));
+        emit(RebuildProgress::Shown(fetch_first_rows(manifest, id, rows, after.as_mut())));
     }
     let mut failed = FailedCauses::default();
     if !cancel.is_cancelled() {
         failed = failed_with_causes(&results, &causes);
         *known = KnownDatabase::look(revision, &selected, after.as_mut());
     }
-    Ok(Rebuild { results, left, failed, compiled })
+    Ok(RebuildReport { results, left, failed, compiled })
 }
 
 /// The nodes that failed, with the fingerprints of their causes. Skipped nodes were not tried.
@@ -141,7 +141,7 @@ fn failed_with_causes(results: &[RunResult], causes: &FailedCauses) -> FailedCau
 fn wait_for_database(
     revision: &Revision,
     cancel: &CancelToken,
-    emit: &mut dyn FnMut(Progress),
+    emit: &mut dyn FnMut(RebuildProgress),
 ) -> Result<Option<Box<dyn Warehouse>>, OpsError> {
     const STEP: Duration = Duration::from_millis(15);
     let mut is_told = false;
@@ -149,7 +149,7 @@ fn wait_for_database(
         match revision.connect() {
             Err(e) if e.kind == EngineErrorKind::Locked => {
                 if !std::mem::replace(&mut is_told, true) {
-                    emit(Progress::Waiting(e.message));
+                    emit(RebuildProgress::Waiting(e.message));
                 }
                 std::thread::sleep(STEP);
             }
@@ -162,7 +162,7 @@ fn wait_for_database(
 /// Removes nodes from a rebuild that are not built now.
 struct Limit<'a> {
     manifest: &'a Manifest,
-    limits: &'a Limits,
+    limits: &'a RebuildLimits,
     failed_before: &'a FailedCauses,
     causes: &'a FailedCauses,
 }
@@ -174,17 +174,17 @@ impl Limit<'_> {
         &self,
         selected: &mut NodeSet,
         verdicts: &mut FastMap<NodeId, Verdict>,
-    ) -> Vec<Left> {
+    ) -> Vec<SkippedStale> {
         let mut left = Vec::new();
         let mut distance: FastMap<NodeId, usize> = FastMap::default();
-        let mut out: FastMap<NodeId, LeftReason> = FastMap::default();
+        let mut out: FastMap<NodeId, SkippedStaleReason> = FastMap::default();
         for id in self.manifest.graph.order().unwrap_or_default() {
             let node = self.manifest.node(id);
             let above = node.depends_on.iter().filter_map(|p| distance.get(p)).max().copied();
             if node.is_ephemeral() {
                 distance.extend(above.map(|n| (id, n)));
             }
-            let verdict = verdicts.get(&id).filter(|v| **v != Verdict::Same);
+            let verdict = verdicts.get(&id).filter(|v| **v != Verdict::Fresh);
             let Some(verdict) = verdict else { continue };
             let is_stored = node.resource_type().is_refable();
             let steps = match verdict {
@@ -196,7 +196,7 @@ impl Limit<'_> {
             let Some(why) = self.reason_to_leave(id, steps, &out) else { continue };
             out.insert(id, why);
             if is_stored {
-                left.push(Left {
+                left.push(SkippedStale {
                     unique_id: node.unique_id.to_string(),
                     name: node.display_name(),
                     verdict: verdict.clone(),
@@ -213,18 +213,18 @@ impl Limit<'_> {
         &self,
         id: NodeId,
         steps: usize,
-        out: &FastMap<NodeId, LeftReason>,
-    ) -> Option<LeftReason> {
+        out: &FastMap<NodeId, SkippedStaleReason>,
+    ) -> Option<SkippedStaleReason> {
         let node = self.manifest.node(id);
         let before = self.failed_before.get(&*node.unique_id);
         let is_left =
             |p: &NodeId| out.contains_key(p) && self.manifest.node(*p).resource_type().is_refable();
         if before.is_some_and(|then| self.causes.get(&*node.unique_id) == Some(then)) {
-            Some(LeftReason::FailedBefore)
+            Some(SkippedStaleReason::FailedBefore)
         } else if node.resource_type().is_refable() && node.depends_on.iter().any(is_left) {
-            Some(LeftReason::ReadsLeft)
+            Some(SkippedStaleReason::ReadsSkipped)
         } else if self.limits.depth.is_some_and(|depth| steps > depth) {
-            Some(LeftReason::TooDeep)
+            Some(SkippedStaleReason::TooDeep)
         } else {
             None
         }
@@ -237,11 +237,14 @@ fn fetch_first_rows(
     id: NodeId,
     rows: usize,
     warehouse: &mut dyn Warehouse,
-) -> Result<Table, NoRows> {
+) -> Result<Table, ShowRowsError> {
     let node = manifest.node(id);
     let Some(relation) = node.relation.as_ref().filter(|_| !node.is_ephemeral()) else {
-        return Err(NoRows::NotStored(node.name.to_string()));
+        return Err(ShowRowsError::NotStored(node.name.to_string()));
     };
     let sql = limit_rows(&select_all(relation, warehouse.engine()), rows);
-    warehouse.fetch(&sql, Some(rows)).map(|(_, table)| table).map_err(|e| NoRows::Engine(e.message))
+    warehouse
+        .fetch(&sql, Some(rows))
+        .map(|(_, table)| table)
+        .map_err(|e| ShowRowsError::Engine(e.message))
 }

@@ -5,11 +5,11 @@ use super::OpsError;
 use super::choose::choose_nodes;
 use crate::config::{AirflowOptions, Json, JsonMap, read_airflow};
 use crate::diag::Diagnostic;
-use crate::engine::Existing;
+use crate::engine::ExistingRelations;
 use crate::export::airflow::{Dag, DagRequest, Granularity, build_dag, find_drift};
 use crate::manifest::ResourceType;
-use crate::plan::{PlanRequest, StartOrder, Verb, plan_steps};
-use crate::select::{Indirect, Selection};
+use crate::plan::{CommandVerb, PlanRequest, StartOrder, plan_steps};
+use crate::select::{IndirectSelection, Selection};
 use crate::workspace::{Notice, Notices, Revision, WorkspaceError};
 
 /// What a scheduler's environment tells a command that is one of its tasks.
@@ -76,8 +76,8 @@ pub(super) fn cut_into_tasks(
     let plan = plan_steps(&PlanRequest {
         manifest: &revision.manifest,
         selected: &selected,
-        existing: &Existing::Unknown,
-        verb: Verb::Build,
+        existing: &ExistingRelations::Unknown,
+        verb: CommandVerb::Build,
         audit: true,
         full_refresh: false,
         store_failures: false,
@@ -88,7 +88,7 @@ pub(super) fn cut_into_tasks(
     Ok(build_dag(&DagRequest {
         manifest: &revision.manifest,
         plan: &plan,
-        by,
+        granularity: by,
         asset_layers: &options.asset_layers,
     }))
 }
@@ -109,7 +109,7 @@ pub(super) fn write_spec(selection: &Selection, by: Granularity) -> Json {
     if let Some(name) = &selection.selector {
         map.insert("selector".into(), name.as_str().into());
     }
-    if selection.indirect != Indirect::default() {
+    if selection.indirect != IndirectSelection::default() {
         map.insert("indirect_selection".into(), selection.indirect.as_str().into());
     }
     Json::Object(map)
@@ -128,7 +128,7 @@ fn read_spec(text: &str) -> Option<(Selection, Granularity)> {
         select: list("select"),
         exclude: list("exclude"),
         selector: word("selector").map(str::to_owned),
-        indirect: word("indirect_selection").and_then(Indirect::parse).unwrap_or_default(),
+        indirect: word("indirect_selection").and_then(IndirectSelection::parse).unwrap_or_default(),
         resource_types: types("resource_type"),
         exclude_resource_types: types("exclude_resource_type"),
         nodes: None,

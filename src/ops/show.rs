@@ -6,7 +6,7 @@ use super::inline::render_inline;
 use crate::compile::{CompileError, Compiler};
 use crate::context::Bindings;
 use crate::diag::{Code, Diagnostic};
-use crate::engine::{Connection, EngineError, Existing, Table, limit_rows, select_all};
+use crate::engine::{Connection, EngineError, ExistingRelations, Table, limit_rows, select_all};
 use crate::manifest::{Node, NodeId, NodeKind, ResourceType};
 use crate::select::Selection;
 use crate::source::SqlText;
@@ -74,7 +74,7 @@ fn query_of(
     revision: &Revision,
     compiler: &Compiler,
     id: NodeId,
-    existing: &Arc<Existing>,
+    existing: &Arc<ExistingRelations>,
     connection: &Connection,
 ) -> Result<SqlText, OpsError> {
     let node: &Node = revision.manifest.node(id);

@@ -9,7 +9,7 @@ pub(crate) struct NodeError {
     /// Whether running the node again later can help.
     pub(crate) transient: bool,
     /// Whether an immediate retry can help, as after a lost connection or a deadlock.
-    pub(crate) again: bool,
+    pub(crate) is_retryable_now: bool,
 }
 
 impl NodeError {
@@ -21,6 +21,6 @@ impl NodeError {
 
 impl From<Box<Diagnostic>> for NodeError {
     fn from(diagnostic: Box<Diagnostic>) -> NodeError {
-        NodeError { diagnostic, transient: false, again: false }
+        NodeError { diagnostic, transient: false, is_retryable_now: false }
     }
 }

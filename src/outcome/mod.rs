@@ -10,6 +10,8 @@ mod publication;
 mod result;
 
 pub(crate) use failure::NodeError;
-pub(crate) use freshness::{Measured, SourceFreshness};
-pub(crate) use publication::{Effect, PublicationFingerprint, StoredRelation, column_pairs};
+pub(crate) use freshness::{FreshnessMeasurement, SourceFreshness};
+pub(crate) use publication::{
+    PublicationEffect, PublicationFingerprint, StoredRelation, column_pairs,
+};
 pub(crate) use result::{NodeOutcome, RunResult, RunStatus, SkipReason, Timing};

@@ -33,7 +33,7 @@ pub(crate) struct StoredRelation {
 
 /// The changes that a publication made to a relation.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Effect {
+pub(crate) struct PublicationEffect {
     /// Whether content or columns differ from the previous publication.
     pub(crate) changed: bool,
     pub(crate) rows_before: Option<i64>,
@@ -44,13 +44,13 @@ pub(crate) struct Effect {
     pub(crate) retyped: Vec<(String, String, String)>,
 }
 
-impl Effect {
+impl PublicationEffect {
     /// The effect of a publication on columns. Without `before` it lists none of them.
     pub(crate) fn of_columns(
         before: Option<&[(String, String)]>,
         now: &[(String, String)],
-    ) -> Effect {
-        let mut effect = Effect { changed: true, ..Effect::default() };
+    ) -> PublicationEffect {
+        let mut effect = PublicationEffect { changed: true, ..PublicationEffect::default() };
         let Some(before) = before else { return effect };
         for (name, kind) in now {
             match type_of(before, name) {
@@ -108,7 +108,8 @@ mod tests {
             list.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect()
         };
         let before = of(&[("a", "INTEGER"), ("b", "VARCHAR")]);
-        let effect = Effect::of_columns(Some(&before), &of(&[("c", "DATE"), ("a", "BIGINT")]));
+        let effect =
+            PublicationEffect::of_columns(Some(&before), &of(&[("c", "DATE"), ("a", "BIGINT")]));
         assert_eq!((effect.added, effect.removed), (vec!["c".to_owned()], vec!["b".to_owned()]));
         assert_eq!(effect.retyped, [("a".to_owned(), "INTEGER".to_owned(), "BIGINT".to_owned())]);
     }

@@ -1,6 +1,6 @@
 //! The result of a node.
 
-use super::Effect;
+use super::PublicationEffect;
 use crate::config::Json;
 use crate::diag::Diagnostic;
 use crate::engine::Table;
@@ -70,7 +70,7 @@ impl Timing {
 
 /// The diagnostic of a failed node.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Failed {
+pub(crate) struct NodeFailure {
     pub(crate) diagnostic: Diagnostic,
     /// Whether running the node again can help.
     pub(crate) transient: bool,
@@ -110,7 +110,7 @@ pub(crate) struct NodeOutcome {
     pub(crate) message: Option<String>,
     pub(crate) failures: Option<i64>,
     pub(crate) adapter_response: Json,
-    pub(crate) failed: Option<Failed>,
+    pub(crate) failed: Option<NodeFailure>,
     /// `None` if it was not skipped.
     pub(crate) skipped: Option<SkipReason>,
     /// The span of a test's definition.
@@ -119,7 +119,7 @@ pub(crate) struct NodeOutcome {
     /// The first failing rows of a test, if the run asks for a sample.
     pub(crate) sample: Option<Arc<Table>>,
     /// The changes that a publication made, if the run compares contents.
-    pub(crate) effect: Option<Effect>,
+    pub(crate) effect: Option<PublicationEffect>,
 }
 
 impl NodeOutcome {
@@ -158,7 +158,7 @@ impl NodeOutcome {
     pub(crate) fn error(diagnostic: Diagnostic, transient: bool) -> NodeOutcome {
         NodeOutcome {
             message: Some(diagnostic.message.clone()),
-            failed: Some(Failed { diagnostic, transient }),
+            failed: Some(NodeFailure { diagnostic, transient }),
             ..NodeOutcome::new(RunStatus::Error)
         }
     }

@@ -2,16 +2,16 @@
 //! of its text and the external inputs that it read (`cache`).
 //!
 //! Results are plain data whose places are relative to their file, so that they can be stored
-//! (`Stored`).
+//! (`CacheFile`).
 
 use super::nodes::raw_text;
 use super::{DocBlock, ParsedNode, Properties};
-use crate::cache::{Answers, Cache, KeyWriter, Stored};
+use crate::cache::{Answers, Cache, CacheFile, KeyWriter};
 use crate::context::{ContextProject, LogLine, RenderQuestion, RenderRead};
 use crate::diag::Diagnostic;
 use crate::hash::{FastMap, FastSet, Fingerprint};
 use crate::jinja::{MacroDef, Renderer};
-use crate::load::{FileKind, LoadedFile, Sources};
+use crate::load::{FileKind, LoadedFile, LoadedProject};
 use crate::source::{FileId, SourceMap, of_file};
 use serde::ser::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -87,7 +87,7 @@ pub(super) struct CachedMacros {
 
 /// The number of files that were parsed and that were reused from the cache.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Counts {
+pub(crate) struct ParseCounts {
     pub(crate) parsed: usize,
     pub(crate) reused: usize,
     pub(crate) macro_files: usize,
@@ -104,13 +104,13 @@ pub(crate) struct ParseCache {
     files: Cache<Place, RenderQuestion, Form>,
     /// Whether some results are still in their stored form.
     is_frozen: bool,
-    pub(super) counts: Counts,
+    pub(super) counts: ParseCounts,
     /// Whether the cache was cleared, so that none of it is stored yet.
     is_new: bool,
 }
 
 impl ParseCache {
-    pub(crate) fn counts(&self) -> Counts {
+    pub(crate) fn counts(&self) -> ParseCounts {
         self.counts
     }
 
@@ -120,24 +120,24 @@ impl ParseCache {
     }
 
     /// Starts a parse. Clears the cache if what all results depend on has changed.
-    pub(super) fn begin(&mut self, sources: &Sources) {
+    pub(super) fn begin(&mut self, sources: &LoadedProject) {
         let base = base(sources);
         if self.base != Some(base) {
             *self = ParseCache { base: Some(base), is_new: true, ..ParseCache::default() };
         }
-        self.counts = Counts::default();
+        self.counts = ParseCounts::default();
     }
 
     /// The fingerprint of the files of a project: their texts, and the external inputs that they
     /// read. `None` if an input differs at every read.
-    pub(crate) fn fingerprint(&self, sources: &Sources) -> Option<Fingerprint> {
+    pub(crate) fn fingerprint(&self, sources: &LoadedProject) -> Option<Fingerprint> {
         let reads_of = self.files.fingerprints_of_reads();
         let mut key = KeyWriter::new("files").fingerprint(Some(self.base?));
         for package in &sources.packages {
             for file in &package.files {
                 let place = Place::new(package.name(), file);
                 key = key.text(&place.package).text(&place.path).number(place.kind as u64);
-                key = key.fingerprint(Some(file.print));
+                key = key.fingerprint(Some(file.fingerprint));
                 for read in reads_of(&place)? {
                     key = key.fingerprint(Some(read));
                 }
@@ -159,20 +159,20 @@ impl ParseCache {
         map: &SourceMap,
         answers: &Answers,
     ) -> Option<Arc<ParsedFile>> {
-        match self.files.find(place, file.print, answers)? {
+        match self.files.find(place, file.fingerprint, answers)? {
             Form::Live(parsed) => Some(parsed.clone()),
             Form::Bytes(bytes) => thaw(bytes, file.file, map.text(file.file)),
         }
     }
 
     /// Replaces the results by those of the current parse.
-    pub(super) fn replace(&mut self, results: Vec<Parsed>) {
+    pub(super) fn replace(&mut self, results: Vec<ParseResult>) {
         let known = results.iter().filter(|p| p.reads.is_none() || self.files.has(&p.place));
         if self.files.len() != known.count() {
             let there: FastSet<&Place> = results.iter().map(|p| &p.place).collect();
             self.files.retain(|place| there.contains(place));
         }
-        for Parsed { place, text, file, reads } in results {
+        for ParseResult { place, text, file, reads } in results {
             match reads {
                 Some(reads) => self.files.insert(place, text, reads, Form::Live(file)),
                 // The result was in its stored form and has been decoded.
@@ -186,7 +186,7 @@ impl ParseCache {
 
 /// Stores the results that another process can use. Results with diagnostics in other files are
 /// left out. Results cannot contain secrets: those can be read in profiles and packages only.
-impl Stored for ParseCache {
+impl CacheFile for ParseCache {
     const FILE: &'static str = "strata_parse.bin";
 
     fn to_bytes(&mut self) -> Vec<u8> {
@@ -202,7 +202,7 @@ impl Stored for ParseCache {
 }
 
 /// The result of a file. `reads` is `None` if it came from the cache.
-pub(super) struct Parsed {
+pub(super) struct ParseResult {
     pub(super) place: Place,
     pub(super) text: Fingerprint,
     pub(super) file: Arc<ParsedFile>,
@@ -210,7 +210,7 @@ pub(super) struct Parsed {
 }
 
 /// The fingerprint of what all results of a parse depend on.
-fn base(sources: &Sources) -> Fingerprint {
+fn base(sources: &LoadedProject) -> Fingerprint {
     let context = &sources.context;
     let mut key = KeyWriter::new("parse").text(&context.target.adapter);
     for is_quoted in context.quoting {

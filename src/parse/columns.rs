@@ -122,7 +122,7 @@ fn listed_texts(rule: Option<&YamlMap>, key: &str) -> Option<Vec<String>> {
 }
 
 /// The columns of a version: those that it inherits, with its own ones replacing them or appended.
-pub(super) fn of_version(
+pub(super) fn columns_of_version(
     base: &[Column],
     base_tests: &[TestSpec],
     map: &YamlMap,

@@ -3,11 +3,11 @@
 
 use super::nodes::NodeParser;
 use crate::config::{Json, JsonMap, Yaml, YamlMap, python_quoted, python_str};
-use crate::context::{NodeScope, RenderQuestion, RenderSubject, Session, failure_diagnostic};
+use crate::context::{NodeScope, RenderQuestion, RenderSession, RenderSubject, failure_diagnostic};
 use crate::diag::{Code, Diagnostic};
 use crate::engine::Relation;
 use crate::hash::md5_hex;
-use crate::jinja::{CallName, MacroDef, Native, native_shape};
+use crate::jinja::{CallName, MacroDef, NativeForm, native_shape};
 use crate::load::LoadedFile;
 use crate::manifest::{Column, NodeConfig, RefCall, ResourceType, SourceCall, TestSpec};
 use crate::source::Span;
@@ -287,9 +287,9 @@ fn one(
         None => CallName::Plain(macro_name),
     };
     let def = registry.find_call(package, &call);
-    parser.asked(RenderQuestion::Macro { package: package.clone(), call });
+    parser.record_read(RenderQuestion::Macro { package: package.clone(), call });
     if def.is_none() {
-        parser.asked(RenderQuestion::MacroNames(package.clone()));
+        parser.record_read(RenderQuestion::MacroNames(package.clone()));
         let prefix = entry.namespace.as_deref().map(|n| format!("{n}.")).unwrap_or_default();
         let tests = registry.names(package).filter_map(|n| n.strip_prefix("test_"));
         out.push(
@@ -341,7 +341,8 @@ fn capture(
         own_reference(test);
         return;
     }
-    let session = Session::parse(parser.context, &test.package, unit(parser, test));
+    let session =
+        RenderSession::parse(parser.context, &test.package, subject_of_test(parser, test));
     render(parser, test, def.filter(|_| !internal), &session, out);
     let record = session.take_record();
     let placed = |s: Option<Span>| s.or(Some(test.span));
@@ -356,7 +357,7 @@ fn render(
     parser: &NodeParser<'_>,
     test: &ParsedTest,
     def: Option<Arc<MacroDef>>,
-    session: &Arc<Session>,
+    session: &Arc<RenderSession>,
     out: &mut Vec<Diagnostic>,
 ) {
     let mut values: Vec<(String, Value)> = Vec::new();
@@ -416,7 +417,7 @@ pub(crate) fn evaluate_argument(
     renderer: &crate::jinja::Renderer,
     execute: bool,
     package: &Arc<str>,
-    session: &Arc<Session>,
+    session: &Arc<RenderSession>,
     value: &Json,
     span: Span,
 ) -> Result<Value, Box<Diagnostic>> {
@@ -425,10 +426,10 @@ pub(crate) fn evaluate_argument(
     let result = match value {
         Json::String(text) => {
             let expression = match native_shape(text) {
-                Native::Expression(e) => Some(e),
-                Native::Plain if string_is_expression(text) => Some(text.as_str()),
-                Native::Plain => return Ok(Value::from(text.as_str())),
-                Native::Template => None,
+                NativeForm::Expression(e) => Some(e),
+                NativeForm::Plain if string_is_expression(text) => Some(text.as_str()),
+                NativeForm::Plain => return Ok(Value::from(text.as_str())),
+                NativeForm::Template => None,
             };
             match expression {
                 Some(e) => renderer.evaluate(execute, e, package, scope(), session.clone()),
@@ -450,7 +451,7 @@ pub(crate) fn evaluate_argument(
     result.map_err(|failure| Box::new(failure_diagnostic(&failure, session, span)))
 }
 
-fn unit(parser: &NodeParser<'_>, test: &ParsedTest) -> RenderSubject {
+fn subject_of_test(parser: &NodeParser<'_>, test: &ParsedTest) -> RenderSubject {
     // At parse a reference is the node's own relation.
     let target = &parser.context.target;
     let this = Relation::new(Some(&target.database), Some(&target.schema), &test.short_name);

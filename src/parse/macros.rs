@@ -3,17 +3,19 @@
 
 use super::cache::{CachedMacros, ParseCache, Place};
 use crate::diag::{Code, Diagnostic};
-use crate::jinja::{Adapter, BUILTIN_FILES, MacroDef, MacroRegistry, Renderer, parse_macro_file};
-use crate::load::{FileKind, Sources};
+use crate::jinja::{
+    BUILTIN_FILES, DispatchAdapter, MacroDef, MacroRegistry, Renderer, parse_macro_file,
+};
+use crate::load::{FileKind, LoadedProject};
 use camino::Utf8PathBuf;
 use rayon::prelude::*;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// The renderer with all macros: the kept one when none has changed, so that what was compiled stays
-/// compiled.
-pub(super) fn build_engine(
-    sources: &mut Sources,
+/// The renderer with all macros: the kept one when none has changed, so that what was compiled
+/// stays compiled.
+pub(super) fn build_renderer(
+    sources: &mut LoadedProject,
     cache: &mut ParseCache,
     out: &mut Vec<Diagnostic>,
 ) -> Arc<Renderer> {
@@ -26,14 +28,14 @@ pub(super) fn build_engine(
         .filter(|(_, f)| matches!(f.kind, FileKind::Macro | FileKind::GenericTest))
         .map(|(package, file)| {
             let place = Place::new(package, file);
-            if let Some(same) = cache.macros.get(&place).filter(|m| m.text == file.print) {
+            if let Some(same) = cache.macros.get(&place).filter(|m| m.text == file.fingerprint) {
                 return (place, same.clone(), false);
             }
             let checked =
                 parse_macro_file(file.file, package, &file.original_file_path, map.text(file.file));
             let defs = checked.value.into_iter().map(Arc::new).collect();
             let macros = CachedMacros {
-                text: file.print,
+                text: file.fingerprint,
                 defs,
                 diagnostics: checked.diagnostics,
                 unusable: Vec::new(),
@@ -55,7 +57,7 @@ pub(super) fn build_engine(
                 .iter()
                 .map(|d| (d.namespace.clone(), d.search_order.clone()))
                 .collect();
-            let adapter = Adapter {
+            let adapter = DispatchAdapter {
                 name: sources.target.adapter.to_string(),
                 materializations: sources.target.engine.adapter.materializations,
             };
@@ -87,7 +89,7 @@ pub(super) fn build_engine(
 
 /// The built-in macros. The core's come first, since the adapter's replace them.
 fn internal(
-    sources: &mut Sources,
+    sources: &mut LoadedProject,
     renderer: Option<&Renderer>,
     out: &mut Vec<Diagnostic>,
 ) -> Vec<Arc<MacroDef>> {

@@ -1,9 +1,9 @@
 //! Parses texts into items: macros first, then the files that may call them.
 //!
-//! In: `Sources`. Out: `Checked<ParsedProject>`: macros in a registry with an `Engine`, nodes with
-//! the references and configs of their render (`execute` is false), properties with their generic
-//! tests, doc blocks. Each item is a function of its file and its reads. Must not know: how
-//! references are resolved, merged configs, databases.
+//! In: `LoadedProject`. Out: `Checked<ParsedProject>`: macros in a registry with a `Renderer`,
+//! nodes with the references and configs of their render (`execute` is false), properties with
+//! their generic tests, doc blocks. Each item is a function of its file and its reads. Must not
+//! know: how references are resolved, merged configs, databases.
 
 mod cache;
 mod columns;
@@ -14,7 +14,7 @@ mod nodes;
 mod properties;
 mod python;
 
-pub(crate) use cache::{Counts, ParseCache};
+pub(crate) use cache::{ParseCache, ParseCounts};
 pub(crate) use generic_tests::{
     CONFIG_KEYS, ParsedTest, TestTarget, evaluate_argument, string_is_expression,
 };
@@ -27,9 +27,9 @@ pub(crate) use properties::{
 use crate::context::{ContextProject, RenderRead};
 use crate::diag::{Checked, Diagnostic};
 use crate::jinja::{MacroDef, Renderer};
-use crate::load::{FileKind, LoadedFile, Sources};
+use crate::load::{FileKind, LoadedFile, LoadedProject};
 use crate::source::Span;
-use cache::{Parsed, ParsedFile, ParsedItem, Place};
+use cache::{ParseResult, ParsedFile, ParsedItem, Place};
 use nodes::NodeParser;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -65,19 +65,19 @@ impl ParsedProject {
 /// Parses on all cores the files that have no valid result in `cache`, and adds their results to
 /// it.
 pub(crate) fn parse_sources(
-    sources: &mut Sources,
+    sources: &mut LoadedProject,
     cache: &mut ParseCache,
 ) -> Checked<ParsedProject> {
     let mut out = Vec::new();
     cache.begin(sources);
-    let renderer = macros::build_engine(sources, cache, &mut out);
+    let renderer = macros::build_renderer(sources, cache, &mut out);
     let context = sources.context.clone();
     let _ = context.registry.set(renderer.registry().clone());
     let map = &sources.map;
     let answers = cache.answers(&context);
     let jobs: Vec<(&Arc<str>, &LoadedFile)> =
         sources.packages.iter().flat_map(|p| p.files.iter().map(move |f| (p.name(), f))).collect();
-    let parsed: Vec<Parsed> = jobs
+    let parsed: Vec<ParseResult> = jobs
         .par_iter()
         .filter(|(_, f)| {
             !matches!(f.kind, FileKind::Macro | FileKind::GenericTest | FileKind::Fixture)
@@ -85,7 +85,7 @@ pub(crate) fn parse_sources(
         .map(|(package, file)| {
             let place = Place::new(package, file);
             if let Some(again) = cache.find(&place, file, map, &answers) {
-                return Parsed { place, text: file.print, file: again, reads: None };
+                return ParseResult { place, text: file.fingerprint, file: again, reads: None };
             }
             let parser = NodeParser::new(&renderer, &context, map);
             let parsed = parse_file(&parser, package, file);
@@ -93,7 +93,12 @@ pub(crate) fn parse_sources(
             if !cache::is_own(&parsed.diagnostics, file.file) {
                 reads.insert(RenderRead::never());
             }
-            Parsed { place, text: file.print, file: Arc::new(parsed), reads: Some(reads) }
+            ParseResult {
+                place,
+                text: file.fingerprint,
+                file: Arc::new(parsed),
+                reads: Some(reads),
+            }
         })
         .collect();
     let mut project = ParsedProject {
@@ -104,7 +109,7 @@ pub(crate) fn parse_sources(
         docs: Vec::new(),
         logs: Vec::new(),
     };
-    for Parsed { file, reads, .. } in &parsed {
+    for ParseResult { file, reads, .. } in &parsed {
         *(if reads.is_some() { &mut cache.counts.parsed } else { &mut cache.counts.reused }) += 1;
         out.extend(file.diagnostics.iter().cloned());
         project.logs.extend(file.logs.iter().cloned());

@@ -4,15 +4,17 @@
 use super::python;
 use crate::config::Json;
 use crate::context::{
-    ContextProject, LogLine, NodeScope, RenderQuestion, RenderRead, RenderSubject, Session,
+    ContextProject, LogLine, NodeScope, RenderQuestion, RenderRead, RenderSession, RenderSubject,
     failure_diagnostic,
 };
 use crate::diag::{Checked, Code, Diagnostic};
 use crate::engine::Relation;
 use crate::hash::{Fingerprint, sha256_hex};
-use crate::jinja::{BlockKind, Renderer, TextOrigin, find_blocks};
-use crate::load::{FileKind, LoadedFile, SEED_HASH_LIMIT, Sources};
-use crate::manifest::{Checksum, NodeConfig, RefCall, ResourceType, SourceCall, Steady, Text};
+use crate::jinja::{BlockKind, ParseRendering, Renderer, TextOrigin, find_blocks};
+use crate::load::{FileKind, LoadedFile, LoadedProject, SEED_HASH_LIMIT};
+use crate::manifest::{
+    Checksum, NodeConfig, NodeText, RefCall, ResourceType, SourceCall, StaticSql,
+};
 use crate::source::{FileId, SourceMap, Span};
 use crate::sql::{find_volatile, normalize_sql};
 use serde::{Deserialize, Serialize};
@@ -30,7 +32,7 @@ pub(crate) struct ParsedNode {
     pub(crate) path: Arc<str>,
     pub(crate) original_file_path: Arc<str>,
     pub(crate) fqn: Vec<Arc<str>>,
-    pub(crate) text: Option<Text>,
+    pub(crate) text: Option<NodeText>,
     pub(crate) sql: bool,
     pub(crate) refs: Vec<RefCall>,
     pub(crate) sources: Vec<SourceCall>,
@@ -53,7 +55,7 @@ impl ParsedNode {
         kind: ResourceType,
         package: &Arc<str>,
         fqn: Vec<Arc<str>>,
-        text: Option<Text>,
+        text: Option<NodeText>,
         span: Span,
     ) -> ParsedNode {
         let value = text.as_ref().map(|t| sha256_hex(&t.raw)).unwrap_or_default();
@@ -158,7 +160,7 @@ impl<'a> NodeParser<'a> {
         self.reads.borrow_mut().extend(reads);
     }
 
-    pub(super) fn asked(&self, question: RenderQuestion) {
+    pub(super) fn record_read(&self, question: RenderQuestion) {
         self.reads.borrow_mut().insert(self.context.read(question));
     }
 
@@ -284,7 +286,8 @@ impl<'a> NodeParser<'a> {
             );
             out.push(d.primary(span, "there is no query here"));
         }
-        let text_of = Text { file: id, range: (range.0 as u32, range.1 as u32), raw, steady: None };
+        let text_of =
+            NodeText { file: id, range: (range.0 as u32, range.1 as u32), raw, steady: None };
         let mut node =
             ParsedNode::new(kind, package, fqn_of(package, &file.path, name), Some(text_of), span)
                 .at(file);
@@ -295,19 +298,15 @@ impl<'a> NodeParser<'a> {
 
     fn render(&self, node: &mut ParsedNode, origin: TextOrigin<'_>, out: &mut Vec<Diagnostic>) {
         let template = format!("{}/{}", node.package, node.original_file_path);
-        let session = Session::parse(self.context, &node.package, self.unit(node));
+        let session = RenderSession::parse(self.context, &node.package, self.subject_of_node(node));
         let scope = Arc::new(NodeScope(session.clone()));
-        let (result, macros, unknown) = self.renderer.render_for_parse(
-            &template,
-            origin,
-            &node.package,
-            scope,
-            session.clone(),
-        );
+        let ParseRendering { result, called_macros, unknown_calls } = self
+            .renderer
+            .render_for_parse(&template, origin, &node.package, scope, session.clone());
         if let (Ok(rendered), Some(text)) =
             (&result, node.text.as_mut().filter(|_| node.hook.is_none()))
         {
-            text.steady = (session.is_steady() && unknown.is_empty())
+            text.steady = (session.is_steady() && unknown_calls.is_empty())
                 .then(|| self.steady(rendered.sql.as_str()));
         }
         if let Err(mut failure) = result {
@@ -319,8 +318,8 @@ impl<'a> NodeParser<'a> {
             out.push(failure_diagnostic(&failure, &session, node.span));
         }
         let record = session.take_record();
-        for name in unknown.into_iter().filter(|name| !name.is_empty()) {
-            self.asked(RenderQuestion::MacroNames(node.package.clone()));
+        for name in unknown_calls.into_iter().filter(|name| !name.is_empty()) {
+            self.record_read(RenderQuestion::MacroNames(node.package.clone()));
             let names = self
                 .renderer
                 .registry()
@@ -347,15 +346,15 @@ impl<'a> NodeParser<'a> {
         node.config = record.config;
         self.note(record.reads);
         node.logs = record.logs;
-        node.macros = macros;
+        node.macros = called_macros;
     }
 
-    fn steady(&self, sql: &str) -> Steady {
+    fn steady(&self, sql: &str) -> StaticSql {
         let volatile = find_volatile(sql, self.context.target.engine.volatile_functions);
-        Steady { print: Fingerprint::of(&normalize_sql(sql)), volatile }
+        StaticSql { fingerprint: Fingerprint::of(&normalize_sql(sql)), volatile }
     }
 
-    fn unit(&self, node: &ParsedNode) -> RenderSubject {
+    fn subject_of_node(&self, node: &ParsedNode) -> RenderSubject {
         let target = &self.context.target;
         let this = Relation {
             quote: self.context.quoting,
@@ -394,8 +393,12 @@ impl<'a> NodeParser<'a> {
         stem: &str,
     ) -> ParsedNode {
         let found = python::parse_calls(id, text);
-        let text_of =
-            Text { file: id, range: (0, text.len() as u32), raw: text.trim().into(), steady: None };
+        let text_of = NodeText {
+            file: id,
+            range: (0, text.len() as u32),
+            raw: text.trim().into(),
+            steady: None,
+        };
         let fqn = fqn_of(package, &file.path, stem);
         let node =
             ParsedNode::new(ResourceType::Model, package, fqn, Some(text_of), Span::file(id))
@@ -443,7 +446,10 @@ fn is_word_char(c: char) -> bool {
 
 /// The on-run hooks of all packages: the root project's first, then packages by name
 /// (semantics 3.11).
-pub(super) fn parse_hooks(parser: &NodeParser<'_>, sources: &Sources) -> Checked<Vec<ParsedNode>> {
+pub(super) fn parse_hooks(
+    parser: &NodeParser<'_>,
+    sources: &LoadedProject,
+) -> Checked<Vec<ParsedNode>> {
     let (mut nodes, mut out) = (Vec::new(), Vec::new());
     for package in &sources.packages {
         for (end, list) in
@@ -452,7 +458,7 @@ pub(super) fn parse_hooks(parser: &NodeParser<'_>, sources: &Sources) -> Checked
             for (index, (sql, span)) in list.iter().enumerate() {
                 let which = if end { "end" } else { "start" };
                 let name: Arc<str> = format!("{}-on-run-{which}-{index}", package.name()).into();
-                let text = Text {
+                let text = NodeText {
                     file: span.file,
                     range: (span.start, span.end),
                     raw: sql.trim().into(),
@@ -492,7 +498,7 @@ pub(crate) struct ParsedHook {
 pub(crate) fn parse_hook_text(
     renderer: &Arc<Renderer>,
     context: &Arc<ContextProject>,
-    unit: RenderSubject,
+    subject: RenderSubject,
     package: &Arc<str>,
     sql: &str,
     span: Span,
@@ -500,10 +506,10 @@ pub(crate) fn parse_hook_text(
     if !sql.contains("{{") && !sql.contains("{%") {
         return Checked::default();
     }
-    let session = Session::parse(context, package, unit);
+    let session = RenderSession::parse(context, package, subject);
     let scope = Arc::new(NodeScope(session.clone()));
     let origin = TextOrigin { file: span.file, text: sql, range: (0, sql.len()) };
-    let (result, macros, _) =
+    let ParseRendering { result, called_macros, .. } =
         renderer.render_for_parse("strata/hook", origin, package, scope, session.clone());
     let mut out = Vec::new();
     if let Err(mut failure) = result {
@@ -520,5 +526,5 @@ pub(crate) fn parse_hook_text(
         .into_iter()
         .map(|s| SourceCall { span: s.span.map(|_| span), ..s })
         .collect();
-    Checked::new(ParsedHook { refs, sources, macros, reads: record.reads }, out)
+    Checked::new(ParsedHook { refs, sources, macros: called_macros, reads: record.reads }, out)
 }

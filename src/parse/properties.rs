@@ -34,7 +34,7 @@ pub(crate) struct VersionPatch {
     pub(crate) columns: Vec<Column>,
     pub(crate) config: Vec<(String, Json, Span)>,
     /// The values of `config:` before they were rendered, where rendering changed them.
-    pub(crate) written: JsonMap,
+    pub(crate) unrendered: JsonMap,
     pub(crate) access: Option<String>,
     pub(crate) deprecation_date: Option<String>,
     pub(crate) constraints: Option<Vec<Json>>,
@@ -48,7 +48,7 @@ pub(crate) struct Patch {
     /// The values of `config:`, and of config keys that may be beside it.
     pub(crate) config: Vec<(String, Json, Span)>,
     /// The values of `config:` before they were rendered, where rendering changed them.
-    pub(crate) written: JsonMap,
+    pub(crate) unrendered: JsonMap,
     pub(crate) access: Option<(String, Span)>,
     pub(crate) group: Option<String>,
     pub(crate) constraints: Vec<Json>,
@@ -74,7 +74,7 @@ pub(crate) struct ParsedSource {
     pub(crate) source_map: YamlMap,
     pub(crate) table_map: YamlMap,
     /// The `database` and `schema` of the source before they were rendered.
-    pub(crate) written: [Option<String>; 2],
+    pub(crate) unrendered: [Option<String>; 2],
     pub(crate) columns: Vec<Column>,
     pub(crate) span: Span,
 }
@@ -267,14 +267,14 @@ fn keep_written(map: &YamlMap, properties: &mut Properties) {
         items.filter_map(|item| Some((item.span, item.as_map()?))).collect();
     for entry in &mut properties.entries {
         let Some(map) = items.get(&entry.span) else { continue };
-        entry.patch.written = written_config(map, &entry.patch.config);
+        entry.patch.unrendered = unrendered_config(map, &entry.patch.config);
         let versions = map.get("versions").map(Yaml::items).unwrap_or_default();
         for version in versions.iter().filter_map(Yaml::as_map) {
             let number = version.get("v").map(Yaml::to_json);
             if let Some(patch) =
                 entry.patch.versions.iter_mut().find(|p| Some(&p.version) == number.as_ref())
             {
-                patch.written = written_config(version, &patch.config);
+                patch.unrendered = unrendered_config(version, &patch.config);
             }
         }
     }
@@ -288,13 +288,13 @@ fn keep_written(map: &YamlMap, properties: &mut Properties) {
             .map(|table| table.span)
             .collect();
         for parsed in properties.sources.iter_mut().filter(|parsed| tables.contains(&parsed.span)) {
-            parsed.written = written_place(source);
+            parsed.unrendered = written_place(source);
         }
     }
 }
 
 /// The values of `config:` that rendering has changed.
-fn written_config(map: &YamlMap, rendered: &[(String, Json, Span)]) -> JsonMap {
+fn unrendered_config(map: &YamlMap, rendered: &[(String, Json, Span)]) -> JsonMap {
     let mut written = JsonMap::new();
     for (key, value) in map.get("config").and_then(Yaml::as_map).into_iter().flat_map(YamlMap::iter)
     {
@@ -465,7 +465,7 @@ fn version(
         return None;
     };
     let map = map?;
-    let (columns, mut tests) = columns::of_version(&base.columns, base_tests, map, out);
+    let (columns, mut tests) = columns::columns_of_version(&base.columns, base_tests, map, out);
     let own = columns::tests_of(map, out);
     match own {
         Some(list) => tests
@@ -486,7 +486,7 @@ fn version(
         description: map.get("description").and_then(Yaml::scalar_text),
         columns,
         config: config_of(map),
-        written: JsonMap::new(),
+        unrendered: JsonMap::new(),
         access: map.get("access").filter(|y| !y.is_null()).and_then(Yaml::scalar_text),
         deprecation_date: map.get("deprecation_date").and_then(Yaml::scalar_text),
         constraints: map.get("constraints").map(|_| columns::read_constraints(map)),
@@ -588,7 +588,7 @@ fn source(
             table: name.into(),
             source_map: map.clone(),
             table_map: table_map.clone(),
-            written: written_place(map),
+            unrendered: written_place(map),
             columns,
             span: table.span,
         });

@@ -8,7 +8,7 @@ use petgraph::graphmap::DiGraphMap;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 #[derive(Default)]
-pub(super) struct Edges {
+pub(super) struct StepEdges {
     /// Steps whose failure skips this one.
     pub(super) parents: BTreeSet<NodeId>,
     /// Steps that have to finish before this one, whether they succeed or not.
@@ -16,14 +16,14 @@ pub(super) struct Edges {
 }
 
 /// Finds the nearest nodes with a step, passing through nodes that have none.
-pub(super) struct Nearest<'a> {
+pub(super) struct NearestMembers<'a> {
     manifest: &'a Manifest,
     members: &'a HashSet<NodeId>,
 }
 
-impl<'a> Nearest<'a> {
-    pub(super) fn new(manifest: &'a Manifest, members: &'a HashSet<NodeId>) -> Nearest<'a> {
-        Nearest { manifest, members }
+impl<'a> NearestMembers<'a> {
+    pub(super) fn new(manifest: &'a Manifest, members: &'a HashSet<NodeId>) -> NearestMembers<'a> {
+        NearestMembers { manifest, members }
     }
 
     pub(super) fn above(&self, id: NodeId) -> BTreeSet<NodeId> {
@@ -104,9 +104,9 @@ pub(super) fn hold_back(
     request: &PlanRequest<'_>,
     own: &[NodeId],
     members: &HashSet<NodeId>,
-    edges: &mut HashMap<NodeId, Edges>,
+    edges: &mut HashMap<NodeId, StepEdges>,
 ) {
-    let nearest = Nearest::new(request.manifest, members);
+    let nearest = NearestMembers::new(request.manifest, members);
     for test in own.iter().copied().filter(|id| request.is_test(*id)) {
         for waiting in nearest.below(first_behind(request, test)) {
             // A descendant that has a step can itself be a test, which does not wait.
@@ -147,7 +147,7 @@ pub(super) fn order_sources(
     request: &PlanRequest<'_>,
     members: &HashSet<NodeId>,
     guards: &HashMap<NodeId, NodeId>,
-    edges: &mut HashMap<NodeId, Edges>,
+    edges: &mut HashMap<NodeId, StepEdges>,
 ) -> Vec<(NodeId, String)> {
     let manifest = request.manifest;
     let sources = manifest.nodes.iter().filter(|n| n.resource_type() == ResourceType::Source);
@@ -175,7 +175,8 @@ pub(super) fn order_sources(
     let mut notes = Vec::new();
     let with_guards: HashSet<NodeId> = members.iter().chain(guards.keys()).copied().collect();
     for (source, builder) in builders {
-        let readers = Nearest::new(manifest, &with_guards).below(manifest.graph.children(source));
+        let readers =
+            NearestMembers::new(manifest, &with_guards).below(manifest.graph.children(source));
         // A guard runs with the node that it guards.
         let steps: BTreeSet<NodeId> = readers.iter().map(|r| *guards.get(r).unwrap_or(r)).collect();
         for reader in steps.into_iter().filter(|r| *r != builder) {
@@ -199,7 +200,7 @@ pub(super) fn order_sources(
 
 #[cfg(test)]
 mod tests {
-    use super::super::Verb;
+    use super::super::CommandVerb;
     use super::super::testing::{Trial, tests_of_models};
 
     const A: (&str, &str) = ("models/a.sql", "select 1 as id");
@@ -241,7 +242,7 @@ mod tests {
         assert_eq!(tested().lines(), ["a", "b <a t", "c <b", "t <a"]);
         assert_eq!(tested().without(&["b"]).lines(), ["a", "c <a t", "t <a"]);
         assert_eq!(tested().without(&["t"]).lines(), ["a", "b <a", "c <b"]);
-        assert_eq!(tested().asked_to(Verb::Run).lines(), ["a", "b <a", "c <b"]);
+        assert_eq!(tested().asked_to(CommandVerb::Run).lines(), ["a", "b <a", "c <b"]);
     }
 
     #[test]
@@ -262,7 +263,7 @@ mod tests {
         let both = || trial(&[A, B_ON_A], &properties);
         assert_eq!(both().lines(), ["a", "b <a t u1 u2", "t <a", "u1 <a t", "u2 <a t"]);
         assert_eq!(both().without(&["b"]).lines(), ["a", "t <a", "u1 <a", "u2 <a"]);
-        assert_eq!(both().asked_to(Verb::Test).lines(), ["t", "u1", "u2"]);
+        assert_eq!(both().asked_to(CommandVerb::Test).lines(), ["t", "u1", "u2"]);
     }
 
     #[test]
@@ -321,7 +322,7 @@ mod tests {
         let trial = || with_source(&models, "").without(&["x"]);
         assert_eq!(trial().lines(), ["a", "m ~z", "n ~z", "y ~z", "z"]);
         assert!(trial().plan().notes.is_empty());
-        assert_eq!(trial().asked_to(Verb::Run).lines(), ["a", "m ~z", "n ~z", "y ~z", "z"]);
+        assert_eq!(trial().asked_to(CommandVerb::Run).lines(), ["a", "m ~z", "n ~z", "y ~z", "z"]);
         assert_eq!(trial().without(&["z"]).lines(), ["a", "m", "n", "y"]);
     }
 

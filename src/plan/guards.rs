@@ -1,7 +1,7 @@
 //! Decides which test guards which node (the guard rule of ARCHITECTURE.md: each test guards at
 //! most one node).
 
-use super::steps::{PlanRequest, Verb};
+use super::steps::{CommandVerb, PlanRequest};
 use crate::manifest::{Manifest, NodeId};
 use petgraph::algo::has_path_connecting;
 use petgraph::graphmap::DiGraphMap;
@@ -10,7 +10,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 /// The node that each guarding test guards, order edges (before, behind), and the tests that guard
 /// nothing, with the reason.
 #[derive(Debug, Default)]
-pub(super) struct Guarded {
+pub(super) struct TestPlacement {
     pub(super) guards: HashMap<NodeId, NodeId>,
     pub(super) order: Vec<(NodeId, NodeId)>,
     pub(super) unguarded: Vec<(NodeId, String)>,
@@ -23,9 +23,9 @@ pub(super) struct Guarded {
 /// builds is published before, by order edges. If no other node of G depends on the tested node,
 /// the tested one counts as the last, so that a `relationships` test holds back the referencing
 /// relation.
-pub(super) fn place_tests(request: &PlanRequest<'_>, position: &[usize]) -> Guarded {
-    debug_assert_eq!(request.verb, Verb::Build);
-    let mut out = Guarded::default();
+pub(super) fn place_tests(request: &PlanRequest<'_>, position: &[usize]) -> TestPlacement {
+    debug_assert_eq!(request.verb, CommandVerb::Build);
+    let mut out = TestPlacement::default();
     // Dependencies plus the order edges so far, to see cycles.
     let mut graph: Option<DiGraphMap<NodeId, ()>> = None;
     for id in request.selected.iter().filter(|id| request.is_test(*id)) {
@@ -158,7 +158,7 @@ fn dependencies(request: &PlanRequest<'_>, order: &[(NodeId, NodeId)]) -> DiGrap
 
 #[cfg(test)]
 mod tests {
-    use super::super::Verb;
+    use super::super::CommandVerb;
     use super::super::testing::{Trial, tests_of_models};
     use super::stored_reads;
     use crate::engine::RelationKind;
@@ -353,8 +353,8 @@ mod tests {
         assert_eq!(audited().lines(), ["a [t]"]);
         assert_eq!(audited().unaudited().lines(), ["a", "t <a"]);
         assert!(unguarded(&audited().unaudited()).is_empty());
-        assert_eq!(audited().asked_to(Verb::Run).lines(), ["a"]);
-        assert_eq!(audited().asked_to(Verb::Test).lines(), ["t"]);
+        assert_eq!(audited().asked_to(CommandVerb::Run).lines(), ["a"]);
+        assert_eq!(audited().asked_to(CommandVerb::Test).lines(), ["t"]);
         assert_eq!(audited().without(&["t"]).lines(), ["a"]);
     }
 

@@ -2,10 +2,10 @@
 
 #[cfg(test)]
 mod tests {
-    use crate::engine::Existing;
+    use crate::engine::ExistingRelations;
     use crate::manifest::{Manifest, NodeId, NodeSet, ResourceType};
     use crate::plan::steps::has_step;
-    use crate::plan::{Plan, PlanRequest, StartOrder, Verb, plan_steps};
+    use crate::plan::{CommandVerb, Plan, PlanRequest, StartOrder, plan_steps};
     use crate::resolve::testing::project;
     use proptest::prelude::*;
     use std::collections::BTreeMap;
@@ -88,8 +88,8 @@ mod tests {
         let request = PlanRequest {
             manifest,
             selected,
-            existing: &Existing::Unknown,
-            verb: Verb::Build,
+            existing: &ExistingRelations::Unknown,
+            verb: CommandVerb::Build,
             audit,
             full_refresh: false,
             store_failures: false,

@@ -7,7 +7,7 @@
 //! and unique id is first. There is no barrier between levels.
 
 use super::edges::first_behind;
-use super::steps::{PlanRequest, Verb, has_step};
+use super::steps::{CommandVerb, PlanRequest, has_step};
 use crate::manifest::{NodeId, UniqueId};
 use std::collections::HashMap;
 
@@ -19,7 +19,7 @@ pub(super) type StartKey = (usize, UniqueId, bool, UniqueId);
 pub(super) fn start_keys(request: &PlanRequest<'_>, order: &[NodeId]) -> HashMap<NodeId, StartKey> {
     let manifest = request.manifest;
     let mut tests_before: HashMap<NodeId, Vec<NodeId>> = HashMap::new();
-    if request.verb == Verb::Build {
+    if request.verb == CommandVerb::Build {
         for test in manifest.nodes.iter().map(|n| n.id).filter(|id| request.is_test(*id)) {
             for waiting in first_behind(request, test) {
                 tests_before.entry(waiting).or_default().push(test);
@@ -56,7 +56,7 @@ pub(super) fn start_keys(request: &PlanRequest<'_>, order: &[NodeId]) -> HashMap
 
 /// Whether an ephemeral model counts for levels: dbt's graph contains it, although nothing runs.
 fn counts_ephemeral(request: &PlanRequest<'_>, id: NodeId) -> bool {
-    let stores = !matches!(request.verb, Verb::Test | Verb::Export);
+    let stores = !matches!(request.verb, CommandVerb::Test | CommandVerb::Export);
     stores && request.selected.contains(id) && request.manifest.node(id).is_ephemeral()
 }
 
@@ -131,7 +131,7 @@ mod tests {
         assert_eq!(levels(&tested().unaudited()), with_test);
         let models = named(&[("a", 0), ("c", 1)]);
         assert_eq!(levels(&tested().without(&["t"])), models);
-        assert_eq!(levels(&tested().asked_to(Verb::Run)), models);
+        assert_eq!(levels(&tested().asked_to(CommandVerb::Run)), models);
     }
 
     #[test]
@@ -159,8 +159,8 @@ mod tests {
             ])
         };
         assert_eq!(levels(&trial()), named(&[("a", 0), ("f", 2), ("t", 3), ("x", 4)]));
-        assert_eq!(levels(&trial().asked_to(Verb::Test)), named(&[("t", 0)]));
-        assert_eq!(levels(&trial().asked_to(Verb::Export)), named(&[("x", 0)]));
+        assert_eq!(levels(&trial().asked_to(CommandVerb::Test)), named(&[("t", 0)]));
+        assert_eq!(levels(&trial().asked_to(CommandVerb::Export)), named(&[("x", 0)]));
     }
 
     #[test]
@@ -180,6 +180,6 @@ mod tests {
             .unaudited()
         };
         assert_eq!(trial().by_turn(), ["a", "y", "b", "u", "c", "t", "d"]);
-        assert_eq!(trial().asked_to(Verb::Run).by_turn(), ["a", "y", "b", "c", "d"]);
+        assert_eq!(trial().asked_to(CommandVerb::Run).by_turn(), ["a", "y", "b", "c", "d"]);
     }
 }

@@ -1,8 +1,8 @@
 //! Plans a command as data: steps with their order, the tests that guard them, and the reasons.
 //!
-//! In: `Manifest`, the selected `NodeSet`, `Existing`, the verb. Out: `Plan`. No side effects:
-//! `strata plan`, the run and exports read this same value. Must not know: SQL, connections,
-//! output.
+//! In: `Manifest`, the selected `NodeSet`, `ExistingRelations`, the verb. Out: `Plan`. No side
+//! effects: `strata plan`, the run and exports read this same value. Must not know: SQL,
+//! connections, output.
 
 mod edges;
 mod guards;
@@ -13,7 +13,7 @@ mod steps;
 mod testing;
 
 pub(crate) use guards::stored_reads;
-pub(crate) use steps::{Action, PlanRequest, StartOrder, Verb, plan_steps};
+pub(crate) use steps::{Action, CommandVerb, PlanRequest, StartOrder, plan_steps};
 
 use crate::manifest::NodeId;
 

@@ -1,17 +1,17 @@
 //! Makes the steps of a plan and orders them.
 
-use super::edges::{Edges, Nearest, hold_back, order_sources};
-use super::guards::{Guarded, place_tests};
+use super::edges::{NearestMembers, StepEdges, hold_back, order_sources};
+use super::guards::{TestPlacement, place_tests};
 use super::levels::{StartKey, start_keys};
 use super::{Plan, Step, StepId};
 use crate::diag::{Code, Diagnostic};
-use crate::engine::Existing;
+use crate::engine::ExistingRelations;
 use crate::manifest::{Manifest, Materialization, NodeId, NodeKind, NodeSet, ResourceType};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// The command that is planned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Verb {
+pub(crate) enum CommandVerb {
     Build,
     Run,
     Test,
@@ -35,8 +35,8 @@ pub(crate) enum Action {
 pub(crate) struct PlanRequest<'a> {
     pub(crate) manifest: &'a Manifest,
     pub(crate) selected: &'a NodeSet,
-    pub(crate) existing: &'a Existing,
-    pub(crate) verb: Verb,
+    pub(crate) existing: &'a ExistingRelations,
+    pub(crate) verb: CommandVerb,
     /// Audit before publishing: `build` without `--no-audit`.
     pub(crate) audit: bool,
     pub(crate) full_refresh: bool,
@@ -62,7 +62,7 @@ impl PlanRequest<'_> {
         self.selected.contains(id)
             && node.resource_type().is_refable()
             && !node.is_ephemeral()
-            && !matches!(self.verb, Verb::Test | Verb::Export)
+            && !matches!(self.verb, CommandVerb::Test | CommandVerb::Export)
     }
 }
 
@@ -87,10 +87,10 @@ pub(crate) fn plan_steps(request: &PlanRequest<'_>) -> Result<Plan, Box<Diagnost
     for (i, id) in order.iter().enumerate() {
         position[id.index()] = i;
     }
-    let placed: Guarded = if request.audit && request.verb == Verb::Build {
+    let placed: TestPlacement = if request.audit && request.verb == CommandVerb::Build {
         place_tests(request, &position)
     } else {
-        Guarded::default()
+        TestPlacement::default()
     };
     // Nodes with a step of their own: stored nodes, exposures, and tests that guard nothing.
     let own: Vec<NodeId> = order
@@ -99,21 +99,21 @@ pub(crate) fn plan_steps(request: &PlanRequest<'_>) -> Result<Plan, Box<Diagnost
         .filter(|id| has_step(request, *id) && !placed.guards.contains_key(id))
         .collect();
     let members: HashSet<NodeId> = own.iter().copied().collect();
-    let nearest = Nearest::new(manifest, &members);
-    let mut edges: HashMap<NodeId, Edges> = HashMap::new();
+    let nearest = NearestMembers::new(manifest, &members);
+    let mut edges: HashMap<NodeId, StepEdges> = HashMap::new();
     for id in &own {
         let mut parents = nearest.above(*id);
-        if request.verb == Verb::Test {
+        if request.verb == CommandVerb::Test {
             parents.clear();
         }
-        edges.insert(*id, Edges { parents, after: BTreeSet::new() });
+        edges.insert(*id, StepEdges { parents, after: BTreeSet::new() });
     }
     for (before, behind) in &placed.order {
         if let Some(e) = edges.get_mut(behind) {
             e.after.insert(*before);
         }
     }
-    if request.verb == Verb::Build {
+    if request.verb == CommandVerb::Build {
         hold_back(request, &own, &members, &mut edges);
     }
     let notes = order_sources(request, &members, &placed.guards, &mut edges);
@@ -141,14 +141,14 @@ pub(super) fn has_step(request: &PlanRequest<'_>, id: NodeId) -> bool {
     let node = request.manifest.node(id);
     match node.resource_type() {
         ResourceType::Model | ResourceType::Seed | ResourceType::Snapshot => {
-            !node.is_ephemeral() && !matches!(request.verb, Verb::Test | Verb::Export)
+            !node.is_ephemeral() && !matches!(request.verb, CommandVerb::Test | CommandVerb::Export)
         }
-        ResourceType::Function => request.verb == Verb::Build,
+        ResourceType::Function => request.verb == CommandVerb::Build,
         ResourceType::Test | ResourceType::UnitTest => {
-            matches!(request.verb, Verb::Build | Verb::Test)
+            matches!(request.verb, CommandVerb::Build | CommandVerb::Test)
         }
-        ResourceType::Export => matches!(request.verb, Verb::Build | Verb::Export),
-        ResourceType::Exposure | ResourceType::SavedQuery => request.verb == Verb::Build,
+        ResourceType::Export => matches!(request.verb, CommandVerb::Build | CommandVerb::Export),
+        ResourceType::Exposure | ResourceType::SavedQuery => request.verb == CommandVerb::Build,
         _ => false,
     }
 }
@@ -156,7 +156,7 @@ pub(super) fn has_step(request: &PlanRequest<'_>, id: NodeId) -> bool {
 /// The nodes and edges that `assemble` makes steps from.
 struct Parts {
     own: Vec<NodeId>,
-    edges: HashMap<NodeId, Edges>,
+    edges: HashMap<NodeId, StepEdges>,
     guards: HashMap<NodeId, Vec<NodeId>>,
     unguarded: Vec<(NodeId, String)>,
     notes: Vec<(NodeId, String)>,
@@ -347,19 +347,21 @@ mod tests {
 
     #[test]
     fn each_command_has_its_steps() {
-        let steps = |verb: Verb| {
+        let steps = |verb: CommandVerb| {
             let trial = all_types().asked_to(verb).unaudited();
             let mut names: Vec<String> =
                 trial.plan().steps.iter().map(|step| trial.name(step.node)).collect();
             names.sort();
             names.join(" ")
         };
-        assert_eq!(steps(Verb::Build), "f m n p q s t u x");
-        for verb in [Verb::Run, Verb::Seed, Verb::Snapshot, Verb::Compile] {
+        assert_eq!(steps(CommandVerb::Build), "f m n p q s t u x");
+        for verb in
+            [CommandVerb::Run, CommandVerb::Seed, CommandVerb::Snapshot, CommandVerb::Compile]
+        {
             assert_eq!(steps(verb), "m n s", "{verb:?}");
         }
-        assert_eq!(steps(Verb::Test), "t u");
-        assert_eq!(steps(Verb::Export), "p");
+        assert_eq!(steps(CommandVerb::Test), "t u");
+        assert_eq!(steps(CommandVerb::Export), "p");
     }
 
     #[test]
@@ -396,8 +398,8 @@ mod tests {
         };
         assert_eq!(built(&all_types()), ["m", "s", "n"]);
         assert_eq!(built(&all_types().without(&["m"])), ["s", "n"]);
-        assert_eq!(built(&all_types().asked_to(Verb::Compile)), ["m", "s", "n"]);
-        for verb in [Verb::Test, Verb::Export] {
+        assert_eq!(built(&all_types().asked_to(CommandVerb::Compile)), ["m", "s", "n"]);
+        for verb in [CommandVerb::Test, CommandVerb::Export] {
             assert_eq!(built(&all_types().asked_to(verb)), [""; 0], "{verb:?}");
         }
     }
@@ -517,7 +519,7 @@ mod tests {
         let by_flag = |config: &str| Trial { store_failures: true, ..trial(config) };
         assert_eq!(schemas_of(&by_flag("")), [main, audit, mart]);
         assert_eq!(schemas_of(&by_flag("store_failures: false")), [main, mart]);
-        assert_eq!(schemas_of(&by_flag("").asked_to(Verb::Test)), [audit]);
+        assert_eq!(schemas_of(&by_flag("").asked_to(CommandVerb::Test)), [audit]);
     }
 
     #[test]
@@ -533,7 +535,7 @@ mod tests {
         assert_eq!(told.help.len(), 1, "{:?}", told.help);
         // Two edges that form a cycle, which no rule of this module creates.
         let own = vec![trial.id("a"), trial.id("b")];
-        let waits = |id: NodeId| Edges { parents: [id].into(), after: BTreeSet::new() };
+        let waits = |id: NodeId| StepEdges { parents: [id].into(), after: BTreeSet::new() };
         let edges = [(own[0], waits(own[1])), (own[1], waits(own[0]))].into();
         let (unguarded, notes) = (Vec::new(), Vec::new());
         let parts = Parts { own, edges, guards: HashMap::new(), unguarded, notes };

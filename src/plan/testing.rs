@@ -1,7 +1,7 @@
 //! Plans of in-memory projects, for this module's tests.
 
-use super::{Plan, PlanRequest, StartOrder, Verb, plan_steps};
-use crate::engine::{Existing, ExistingRelation, RelationKind, schema_key};
+use super::{CommandVerb, Plan, PlanRequest, StartOrder, plan_steps};
+use crate::engine::{ExistingRelation, ExistingRelations, RelationKind, schema_key};
 use crate::manifest::{Manifest, NodeId, NodeSet};
 use crate::resolve::testing::project;
 
@@ -10,8 +10,8 @@ use crate::resolve::testing::project;
 pub(super) struct Trial {
     pub(super) manifest: Manifest,
     pub(super) selected: NodeSet,
-    pub(super) existing: Existing,
-    pub(super) verb: Verb,
+    pub(super) existing: ExistingRelations,
+    pub(super) verb: CommandVerb,
     pub(super) audit: bool,
     pub(super) full_refresh: bool,
     pub(super) store_failures: bool,
@@ -31,8 +31,8 @@ impl Trial {
         Trial {
             selected: manifest.all().map(|node| node.id).collect(),
             manifest,
-            existing: Existing::Unknown,
-            verb: Verb::Build,
+            existing: ExistingRelations::Unknown,
+            verb: CommandVerb::Build,
             audit: true,
             full_refresh: false,
             store_failures: false,
@@ -49,7 +49,7 @@ impl Trial {
     }
 
     /// Changes the command.
-    pub(super) fn asked_to(self, verb: Verb) -> Trial {
+    pub(super) fn asked_to(self, verb: CommandVerb) -> Trial {
         Trial { verb, ..self }
     }
 
@@ -68,7 +68,7 @@ impl Trial {
         };
         let relations = relations.iter().map(one).collect();
         let schemas = [schema_key(dialect, "shop", "main")].into();
-        Trial { existing: Existing::known(dialect, relations, schemas), ..self }
+        Trial { existing: ExistingRelations::known(dialect, relations, schemas), ..self }
     }
 
     pub(super) fn id(&self, name: &str) -> NodeId {

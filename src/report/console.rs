@@ -1,11 +1,11 @@
 //! Output as text for people or as JSON lines for machines.
 
-use super::live::Live;
+use super::live::ProgressBars;
 use crate::changes::Verdict;
 use crate::diag::{Diagnostic, diagnostic_json, one_line, render_diagnostic};
 use crate::manifest::ResourceType;
 use crate::outcome::{RunResult, RunStatus};
-use crate::run::{Event, NodeVerdict, Totals};
+use crate::run::{Event, NodeVerdict, StatusTotals};
 use crate::secret::Scrubber;
 use crate::source::SourceMap;
 use crate::workspace::Notice;
@@ -26,7 +26,7 @@ pub(crate) enum LogFormat {
 
 /// The settings of the output.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Style {
+pub(crate) struct ConsoleStyle {
     pub(crate) format: LogFormat,
     pub(crate) quiet: bool,
     pub(crate) debug: bool,
@@ -37,11 +37,11 @@ pub(crate) struct Style {
 }
 
 pub(crate) struct Console {
-    style: Style,
+    style: ConsoleStyle,
     colours: bool,
     scrubber: Scrubber,
     map: Arc<SourceMap>,
-    live: Option<Live>,
+    live: Option<ProgressBars>,
     terminal: bool,
     failures: Vec<(String, RunResult)>,
     kept_old: usize,
@@ -52,7 +52,7 @@ pub(crate) struct Console {
 }
 
 impl Console {
-    pub(crate) fn new(style: Style, scrubber: Scrubber) -> Console {
+    pub(crate) fn new(style: ConsoleStyle, scrubber: Scrubber) -> Console {
         let terminal = std::io::stdout().is_terminal();
         let no_colour = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
         let colours = style.colours.unwrap_or(terminal && !no_colour);
@@ -260,7 +260,7 @@ impl Console {
             return;
         }
         match event {
-            Event::Judged { nodes } => self.judged(nodes),
+            Event::VerdictsReached { nodes } => self.judged(nodes),
             Event::RunStarted { steps, tests, threads } => {
                 self.say(&format!(
                     "{}, {}, {}",
@@ -269,7 +269,7 @@ impl Console {
                     count_of(*threads, "thread")
                 ));
                 if self.terminal && !self.style.quiet {
-                    self.live = Some(Live::new(*steps));
+                    self.live = Some(ProgressBars::new(*steps));
                 }
             }
             Event::FreshnessStarted { sources, threads } => {
@@ -279,7 +279,7 @@ impl Console {
                     count_of(*threads, "thread")
                 ));
                 if self.terminal && !self.style.quiet {
-                    self.live = Some(Live::new(*sources));
+                    self.live = Some(ProgressBars::new(*sources));
                 }
             }
             Event::SchemaCreated { name } => self.say(&format!("created schema {name}")),
@@ -331,7 +331,7 @@ impl Console {
         const SHOWN: usize = 40;
         let stored = |n: &&NodeVerdict| n.kind != ResourceType::Test;
         let due: Vec<&NodeVerdict> =
-            nodes.iter().filter(stored).filter(|n| n.verdict != Verdict::Same).collect();
+            nodes.iter().filter(stored).filter(|n| n.verdict != Verdict::Fresh).collect();
         for node in due.iter().take(if self.style.debug { usize::MAX } else { SHOWN }) {
             self.say(&format!(
                 "{:>5}  {} {}: {}",
@@ -347,7 +347,7 @@ impl Console {
                 due.len() - SHOWN
             ));
         }
-        let same = nodes.iter().filter(stored).filter(|n| n.verdict == Verdict::Same).count();
+        let same = nodes.iter().filter(stored).filter(|n| n.verdict == Verdict::Fresh).count();
         if same > 0 {
             self.say(&format!("{} unchanged", count_of(same, "node")));
         }
@@ -417,7 +417,7 @@ impl Console {
     }
 
     /// Prints the failures with their locations, the totals and the next action.
-    fn finished(&mut self, totals: &Totals, seconds: f64) {
+    fn finished(&mut self, totals: &StatusTotals, seconds: f64) {
         let failures = std::mem::take(&mut self.failures);
         if !failures.is_empty() {
             self.out("");
@@ -471,7 +471,7 @@ impl Console {
 
     fn json_event(&mut self, event: &Event) {
         match event {
-            Event::Judged { nodes } => {
+            Event::VerdictsReached { nodes } => {
                 for n in nodes {
                     self.line(
                         "node_judged",

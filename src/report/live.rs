@@ -5,20 +5,20 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// A progress bar for the run and a line for each running node, drawn on standard error.
-pub(super) struct Live {
+pub(super) struct ProgressBars {
     multi: MultiProgress,
     bar: ProgressBar,
     running: BTreeMap<String, ProgressBar>,
 }
 
-impl Live {
-    pub(super) fn new(total: usize) -> Live {
+impl ProgressBars {
+    pub(super) fn new(total: usize) -> ProgressBars {
         let multi = MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(10));
         let style = ProgressStyle::with_template("{bar:24} {pos}/{len}  {elapsed}")
             .unwrap_or_else(|_| ProgressStyle::default_bar());
         let bar = multi.add(ProgressBar::new(total as u64).with_style(style));
         bar.enable_steady_tick(Duration::from_millis(200));
-        Live { multi, bar, running: BTreeMap::new() }
+        ProgressBars { multi, bar, running: BTreeMap::new() }
     }
 
     pub(super) fn started(&mut self, id: &str, text: &str) {

@@ -16,7 +16,7 @@ mod runs;
 mod screen;
 mod table;
 
-pub(crate) use console::{Console, LogFormat, Style};
+pub(crate) use console::{Console, ConsoleStyle, LogFormat};
 pub(crate) use files::{print_dag, print_erd};
 pub(crate) use lists::{ListOutput, print_list};
 pub(crate) use plans::print_plan;
@@ -26,4 +26,4 @@ pub(crate) use projects::{
 };
 pub(crate) use rows::print_rows;
 pub(crate) use runs::print_run;
-pub(crate) use screen::{Happening, Screen};
+pub(crate) use screen::{Screen, WatchEvent};

@@ -9,8 +9,8 @@ use crate::changes::Verdict;
 use crate::diag::Diagnostic;
 use crate::engine::Table;
 use crate::manifest::ResourceType;
-use crate::outcome::{Effect, RunStatus, SkipReason};
-use crate::run::{Event, Left, NoRows, NodeVerdict, Totals};
+use crate::outcome::{PublicationEffect, RunStatus, SkipReason};
+use crate::run::{Event, NodeVerdict, ShowRowsError, SkippedStale, StatusTotals};
 use crate::source::SourceMap;
 use anstyle::AnsiColor;
 use std::io::{IsTerminal, Write};
@@ -18,7 +18,7 @@ use std::sync::Arc;
 use unicode_width::UnicodeWidthChar;
 
 /// An event of the watch loop.
-pub(crate) enum Happening {
+pub(crate) enum WatchEvent {
     /// The project was read, because the paths in `changed` changed.
     Read {
         files: Arc<SourceMap>,
@@ -46,11 +46,11 @@ pub(crate) enum Happening {
         seconds: f64,
         /// The number of nodes and tests that failed.
         failed: usize,
-        left: Vec<Left>,
+        left: Vec<SkippedStale>,
         compiled: usize,
     },
     /// The first rows of a relation, or the reason why there are none.
-    Shown(String, Result<Table, NoRows>),
+    Shown(String, Result<Table, ShowRowsError>),
     /// The diagnostics of a check without a database.
     Checked(Vec<Diagnostic>),
     /// The diagnostics of the selection, in addition to those of the project.
@@ -68,7 +68,7 @@ struct Row {
     name: String,
     state: State,
     reason: String,
-    effect: Option<Effect>,
+    effect: Option<PublicationEffect>,
     detail: String,
     seconds: f64,
     sample: Option<Arc<Table>>,
@@ -156,10 +156,10 @@ pub(crate) struct Screen {
     saved: String,
     diagnostics: Vec<Diagnostic>,
     rows: Vec<Row>,
-    totals: Totals,
+    totals: StatusTotals,
     status: String,
     failure: Option<(String, Vec<String>)>,
-    shown: Option<(String, Result<Table, NoRows>)>,
+    shown: Option<(String, Result<Table, ShowRowsError>)>,
 }
 
 impl Screen {
@@ -175,7 +175,7 @@ impl Screen {
             saved: String::new(),
             diagnostics: Vec::new(),
             rows: Vec::new(),
-            totals: Totals::default(),
+            totals: StatusTotals::default(),
             status: "reading".to_owned(),
             failure: None,
             shown: None,
@@ -183,13 +183,13 @@ impl Screen {
     }
 
     /// Updates the screen. Without a terminal, the event is printed at once.
-    pub(crate) fn happened(&mut self, happening: Happening) {
+    pub(crate) fn show_event(&mut self, happening: WatchEvent) {
         self.dirty = true;
         if !self.terminal {
             self.tell(&happening);
         }
         match happening {
-            Happening::Read { files, changed, seconds, parsed, diagnostics, .. } => {
+            WatchEvent::Read { files, changed, seconds, parsed, diagnostics, .. } => {
                 self.console.set_map(files);
                 self.diagnostics = diagnostics;
                 self.failure = None;
@@ -205,20 +205,20 @@ impl Screen {
                     self.status = WAITS.to_owned();
                 }
             }
-            Happening::Project { name, target, adapter } => {
+            WatchEvent::Project { name, target, adapter } => {
                 self.title = format!("strata watch  {name}  {target} ({adapter})");
             }
-            Happening::Building => {
+            WatchEvent::Building => {
                 self.rows.clear();
-                self.totals = Totals::default();
+                self.totals = StatusTotals::default();
                 self.failure = None;
                 self.status = "looking at the database".to_owned();
             }
-            Happening::Waiting(message) => self.status = format!("waiting: {message}"),
-            Happening::Event(event) => self.event(*event),
-            Happening::Obsolete => self.status = "a save made this obsolete: stopping".to_owned(),
-            Happening::Shown(name, table) => self.shown = Some((name, table)),
-            Happening::Built { ended, seconds, left, .. } => {
+            WatchEvent::Waiting(message) => self.status = format!("waiting: {message}"),
+            WatchEvent::Event(event) => self.event(*event),
+            WatchEvent::Obsolete => self.status = "a save made this obsolete: stopping".to_owned(),
+            WatchEvent::Shown(name, table) => self.shown = Some((name, table)),
+            WatchEvent::Built { ended, seconds, left, .. } => {
                 self.left(left);
                 self.status = match ended {
                     true => "stopped for a newer save".to_owned(),
@@ -227,18 +227,18 @@ impl Screen {
                     false => format!("{} in {}", self.summary(), duration_text(seconds)),
                 };
             }
-            Happening::Checked(diagnostics) => {
+            WatchEvent::Checked(diagnostics) => {
                 self.diagnostics.extend(diagnostics);
                 self.status = match errors(&self.diagnostics) {
                     0 => "no errors".to_owned(),
                     n => count_of(n, "error"),
                 };
             }
-            Happening::Complaints(diagnostics) => {
+            WatchEvent::Complaints(diagnostics) => {
                 self.diagnostics.extend(diagnostics);
                 self.status = "nothing is built".to_owned();
             }
-            Happening::Failure(message, hints) => {
+            WatchEvent::Failure(message, hints) => {
                 self.status = "nothing is built".to_owned();
                 self.failure = Some((message, hints));
             }
@@ -247,10 +247,10 @@ impl Screen {
 
     fn event(&mut self, event: Event) {
         match event {
-            Event::Judged { nodes } => {
+            Event::VerdictsReached { nodes } => {
                 let due = nodes
                     .into_iter()
-                    .filter(|n| n.verdict != Verdict::Same && n.kind != ResourceType::Test);
+                    .filter(|n| n.verdict != Verdict::Fresh && n.kind != ResourceType::Test);
                 self.rows = due.map(Row::of_verdict).collect();
             }
             Event::RunStarted { steps, .. } => {
@@ -312,7 +312,7 @@ impl Screen {
         }
     }
 
-    fn left(&mut self, left: Vec<Left>) {
+    fn left(&mut self, left: Vec<SkippedStale>) {
         for l in left {
             self.rows.retain(|r| r.unique_id != l.unique_id);
             let row = Row::new(l.unique_id, ResourceType::Model, l.name, State::Left);
@@ -481,10 +481,10 @@ impl Screen {
 
     /// Prints an event as text or JSON, if there is no terminal.
     #[expect(clippy::too_many_lines, reason = "an arm for each event")]
-    fn tell(&mut self, happening: &Happening) {
+    fn tell(&mut self, happening: &WatchEvent) {
         let json = self.console.is_json();
         match happening {
-            Happening::Read {
+            WatchEvent::Read {
                 files,
                 changed,
                 seconds,
@@ -513,26 +513,26 @@ impl Screen {
                 );
                 self.console.emit_event("read", data, &text);
             }
-            Happening::Project { .. } => {}
-            Happening::Building => {
+            WatchEvent::Project { .. } => {}
+            WatchEvent::Building => {
                 self.console.emit_event("build_started", serde_json::json!({}), "")
             }
-            Happening::Waiting(message) => {
+            WatchEvent::Waiting(message) => {
                 self.console.emit_event(
                     "waiting",
                     serde_json::json!({ "message": message }),
                     &format!("waiting: {message}"),
                 );
             }
-            Happening::Event(event) => self.console.event(event),
-            Happening::Obsolete => {
+            WatchEvent::Event(event) => self.console.event(event),
+            WatchEvent::Obsolete => {
                 self.console.emit_event(
                     "obsolete",
                     serde_json::json!({}),
                     "a save made this obsolete: stopping",
                 );
             }
-            Happening::Shown(name, shown) => {
+            WatchEvent::Shown(name, shown) => {
                 let (data, text) = match shown {
                     Ok(table) => {
                         let rows = super::table::rows_json(table);
@@ -548,7 +548,7 @@ impl Screen {
                 };
                 self.console.emit_event("rows", data, &text);
             }
-            Happening::Built { ended, seconds, failed, left, compiled } => {
+            WatchEvent::Built { ended, seconds, failed, left, compiled } => {
                 for l in left {
                     let (reason, why) = (l.verdict.to_string(), l.why.to_string());
                     let text = format!("stale  {}: {reason} ({why})", l.name);
@@ -563,7 +563,7 @@ impl Screen {
                 });
                 self.console.emit_event("built", data, "");
             }
-            Happening::Checked(diagnostics) | Happening::Complaints(diagnostics) => {
+            WatchEvent::Checked(diagnostics) | WatchEvent::Complaints(diagnostics) => {
                 for d in diagnostics {
                     self.console.diagnostic(d);
                 }
@@ -574,7 +574,7 @@ impl Screen {
                     if json || !diagnostics.is_empty() { "" } else { "no errors" },
                 );
             }
-            Happening::Failure(message, hints) => self.console.failure(message, hints),
+            WatchEvent::Failure(message, hints) => self.console.failure(message, hints),
         }
     }
 }
@@ -599,7 +599,7 @@ fn errors(diagnostics: &[Diagnostic]) -> usize {
 }
 
 /// The number of rows before and after, and the columns that were added, removed or retyped.
-fn effect_words(effect: &Effect) -> String {
+fn effect_words(effect: &PublicationEffect) -> String {
     let mut out = String::new();
     match (effect.rows_before, effect.rows_after) {
         (Some(before), Some(after)) if before != after => {

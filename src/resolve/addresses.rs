@@ -1,8 +1,8 @@
 //! Checks the relations that the project writes.
 
 use crate::diag::{Code, Diagnostic};
-use crate::engine::{Dialect, Relation, own_names};
-use crate::manifest::{Node, NodeKind, Output, Role, check_addresses};
+use crate::engine::{Dialect, Relation, helper_names};
+use crate::manifest::{Node, NodeKind, OutputAddress, OutputRole, check_addresses};
 use rayon::prelude::*;
 use std::sync::Arc;
 
@@ -15,35 +15,40 @@ pub(super) fn check_relations(
     dialect: Dialect,
     store_failures: bool,
 ) -> Vec<Diagnostic> {
-    let outputs: Vec<Output> =
+    let outputs: Vec<OutputAddress> =
         nodes.par_iter().flat_map_iter(|node| outputs(node, dialect, store_failures)).collect();
     check_addresses(&outputs, Code::DuplicateRelation)
 }
 
-fn outputs(node: &Node, dialect: Dialect, store_failures: bool) -> Vec<Output> {
+fn outputs(node: &Node, dialect: Dialect, store_failures: bool) -> Vec<OutputAddress> {
     let Some(relation) = node.relation.as_ref().filter(|r| r.external.is_none()) else {
         return Vec::new();
     };
     match &node.kind {
-        NodeKind::Source(_) => vec![output_of(node, dialect, relation, Role::Read)],
+        NodeKind::Source(_) => vec![output_of(node, dialect, relation, OutputRole::Read)],
         NodeKind::Test(_) if node.stores_failures(store_failures).is_some() => {
-            vec![output_of(node, dialect, relation, Role::Published)]
+            vec![output_of(node, dialect, relation, OutputRole::Published)]
         }
         _ if !node.resource_type().is_refable() => Vec::new(),
-        _ if node.is_ephemeral() => vec![output_of(node, dialect, relation, Role::Published)],
+        _ if node.is_ephemeral() => vec![output_of(node, dialect, relation, OutputRole::Published)],
         _ => {
-            let [published, candidate, rejected] = own_names(relation, dialect);
+            let [published, candidate, rejected] = helper_names(relation, dialect);
             vec![
-                output_of(node, dialect, &published, Role::Published),
-                output_of(node, dialect, &candidate, Role::Beside),
-                output_of(node, dialect, &rejected, Role::Beside),
+                output_of(node, dialect, &published, OutputRole::Published),
+                output_of(node, dialect, &candidate, OutputRole::Helper),
+                output_of(node, dialect, &rejected, OutputRole::Helper),
             ]
         }
     }
 }
 
-fn output_of(node: &Node, dialect: Dialect, relation: &Relation, role: Role) -> Output {
-    Output {
+fn output_of(
+    node: &Node,
+    dialect: Dialect,
+    relation: &Relation,
+    role: OutputRole,
+) -> OutputAddress {
+    OutputAddress {
         address: relation.key(dialect),
         shown: relation.render(dialect),
         writer: node.unique_id.to_string(),

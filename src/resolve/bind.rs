@@ -6,7 +6,7 @@ use crate::context::resolve_ref;
 use crate::diag::{Code, Diagnostic, nearest_name};
 use crate::load::LoadedPackage;
 use crate::manifest::{
-    Access, FoundNode, Graph, Lookup, Manifest, Node, NodeId, NodeKind, RefCall, SourceCall,
+    Access, FoundNode, Graph, Manifest, Node, NodeId, NodeKind, NodeLookup, RefCall, SourceCall,
     TestKind,
 };
 use crate::parse::{ParsedNode, ParsedProject};
@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 /// The resolved references of a node.
 #[derive(Default)]
-pub(super) struct BoundNode {
+pub(super) struct BoundReferences {
     pub(super) parents: Vec<NodeId>,
     /// Whether the node is a test of a missing or disabled node.
     pub(super) dropped: bool,
@@ -32,7 +32,7 @@ pub(super) struct Bound {
 
 /// The tables in which references are looked up.
 pub(super) struct Binder<'a> {
-    lookup: &'a Lookup,
+    lookup: &'a NodeLookup,
     nodes: &'a [Arc<Node>],
     disabled: &'a [Arc<Node>],
     packages: &'a [LoadedPackage],
@@ -45,8 +45,8 @@ impl<'a> Binder<'a> {
         Binder { lookup, nodes, disabled, packages }
     }
 
-    pub(super) fn bind(&self, node: &Node) -> BoundNode {
-        let mut bound = BoundNode::default();
+    pub(super) fn bind(&self, node: &Node) -> BoundReferences {
+        let mut bound = BoundReferences::default();
         let test = matches!(node.kind, NodeKind::Test(_) | NodeKind::UnitTest(_));
         for call in &node.refs {
             self.reference(node, call, test, &mut bound);
@@ -57,7 +57,7 @@ impl<'a> Binder<'a> {
         bound
     }
 
-    fn reference(&self, node: &Node, call: &RefCall, test: bool, bound: &mut BoundNode) {
+    fn reference(&self, node: &Node, call: &RefCall, test: bool, bound: &mut BoundReferences) {
         match self.lookup.find_ref(
             call.package.as_deref(),
             &call.name,
@@ -91,7 +91,7 @@ impl<'a> Binder<'a> {
         }
     }
 
-    fn source(&self, node: &Node, call: &SourceCall, test: bool, bound: &mut BoundNode) {
+    fn source(&self, node: &Node, call: &SourceCall, test: bool, bound: &mut BoundReferences) {
         match self.lookup.find_source(&call.source, &call.table, &node.package) {
             FoundNode::Node(id) => push(&mut bound.parents, id),
             FoundNode::Disabled(_) | FoundNode::Nothing if test => bound.dropped = true,
@@ -175,10 +175,10 @@ impl<'a> Binder<'a> {
 
 impl Resolver<'_> {
     /// Resolves all references, and sets aside tests whose parents are missing or disabled.
-    pub(super) fn bind(&mut self, lookup: &Lookup) -> Bound {
+    pub(super) fn bind(&mut self, lookup: &NodeLookup) -> Bound {
         let packages = &self.ground.sources.packages;
         let binder = Binder { lookup, nodes: &self.nodes, disabled: &self.disabled, packages };
-        let mut bound: Vec<BoundNode> =
+        let mut bound: Vec<BoundReferences> =
             self.nodes.par_iter().map(|node| binder.bind(node)).collect();
         for (place, bound) in bound.iter_mut().enumerate() {
             self.findings.bound.extend(bound.complaints.drain(..).map(|d| (place, d)));
@@ -187,7 +187,7 @@ impl Resolver<'_> {
     }
 
     /// Assigns the final ids to the remaining nodes and makes the graph.
-    fn keep(&mut self, bound: Vec<BoundNode>) -> Bound {
+    fn keep(&mut self, bound: Vec<BoundReferences>) -> Bound {
         let mut next = 0;
         let mut ids: Vec<Option<NodeId>> = Vec::with_capacity(bound.len());
         for bound in &bound {
@@ -256,7 +256,7 @@ fn push(parents: &mut Vec<NodeId>, id: NodeId) {
     }
 }
 
-fn missing(lookup: &Lookup, call: &RefCall, node: &Node, test: bool) -> Diagnostic {
+fn missing(lookup: &NodeLookup, call: &RefCall, node: &Node, test: bool) -> Diagnostic {
     let (message, help) = match resolve_ref(lookup, call, &node.package) {
         Err(found) => found,
         Ok(_) => (format!("model `{}` not found", call.name), None),

@@ -8,11 +8,11 @@
 
 use super::edits::LastPass;
 use crate::cache::KeyWriter;
-use crate::config::{COMPARE_WRITTEN, Yaml, YamlMap, YamlValue};
+use crate::config::{COMPARE_UNRENDERED, Yaml, YamlMap, YamlValue};
 use crate::context::{ContextProject, RenderRead};
 use crate::diag::Diagnostic;
 use crate::hash::{FastMap, FastSet, Fingerprint};
-use crate::load::Sources;
+use crate::load::LoadedProject;
 use crate::manifest::Node;
 use crate::parse::{ParsedNode, ParsedProject, Properties, PropertyEntry, VersionPatch};
 use std::collections::BTreeSet;
@@ -45,7 +45,7 @@ impl ResolvedItem {
 
 /// The entry that describes a node, and the version that it describes.
 #[derive(Clone, Copy)]
-pub(super) struct Described<'a> {
+pub(super) struct NodeDescription<'a> {
     pub(super) entry: &'a PropertyEntry,
     pub(super) file: &'a Arc<Properties>,
     pub(super) version: Option<&'a VersionPatch>,
@@ -73,7 +73,7 @@ pub(crate) struct ResolveCache {
     pub(super) last: Option<LastPass>,
 }
 
-fn addresses(described: Option<&Described<'_>>) -> Option<(usize, usize)> {
+fn addresses(described: Option<&NodeDescription<'_>>) -> Option<(usize, usize)> {
     described
         .map(|d| (ptr::from_ref(d.entry).addr(), d.version.map_or(0, |v| ptr::from_ref(v).addr())))
 }
@@ -90,7 +90,7 @@ impl ResolveCache {
     }
 
     /// Starts a pass. Clears the cache if the shared inputs have changed.
-    pub(super) fn begin(&mut self, sources: &Sources, parsed: &ParsedProject) {
+    pub(super) fn begin(&mut self, sources: &LoadedProject, parsed: &ParsedProject) {
         let context = &parsed.context;
         let circumstances = Some(circumstances(sources, parsed));
         if self.circumstances != circumstances
@@ -133,7 +133,7 @@ impl ResolveCache {
     pub(super) fn find(
         &self,
         item: &ResolvedItem,
-        described: Option<&Described<'_>>,
+        described: Option<&NodeDescription<'_>>,
     ) -> Option<(Option<Arc<Node>>, Vec<Diagnostic>)> {
         let known = self.nodes.get(&item.key())?;
         if known.described.as_ref().map(|(_, entry, version)| (*entry, *version))
@@ -147,7 +147,7 @@ impl ResolveCache {
     pub(super) fn insert(
         &mut self,
         item: ResolvedItem,
-        described: Option<&Described<'_>>,
+        described: Option<&NodeDescription<'_>>,
         node: Option<Arc<Node>>,
         diagnostics: &[Diagnostic],
     ) {
@@ -180,7 +180,7 @@ impl ResolveCache {
 }
 
 /// The fingerprint of the inputs that all nodes share.
-fn circumstances(sources: &Sources, parsed: &ParsedProject) -> Fingerprint {
+fn circumstances(sources: &LoadedProject, parsed: &ParsedProject) -> Fingerprint {
     let mut key = KeyWriter::new("circumstances");
     for package in &sources.packages {
         let options = &package.options;
@@ -190,12 +190,12 @@ fn circumstances(sources: &Sources, parsed: &ParsedProject) -> Fingerprint {
         }
         for (name, section) in &options.sections {
             key = write_yaml(key.text(name), section);
-            if let Some(written) = options.written_section(name) {
+            if let Some(written) = options.unrendered_section(name) {
                 key = write_yaml(key, written);
             }
         }
     }
-    key = key.flag(sources.root().options.flags.is_set(COMPARE_WRITTEN, false));
+    key = key.flag(sources.root().options.flags.is_set(COMPARE_UNRENDERED, false));
     let registry = parsed.renderer.registry();
     for def in registry.defs() {
         key = key.text(&def.unique_id).flag(registry.is_internal(def));

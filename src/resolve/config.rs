@@ -4,8 +4,8 @@
 use crate::config::{Json, ProjectOptions, Yaml, YamlMap};
 use crate::diag::{Code, Diagnostic};
 use crate::hash::{FastMap, FastSet};
-use crate::load::Sources;
-use crate::manifest::{Layer, Node, NodeConfig, ResourceType};
+use crate::load::LoadedProject;
+use crate::manifest::{ConfigLayer, Node, NodeConfig, ResourceType};
 use crate::source::Span;
 use rayon::prelude::*;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -14,7 +14,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 struct Value {
     key: Arc<str>,
     value: Json,
-    written: Json,
+    unrendered: Json,
     span: Span,
 }
 
@@ -22,7 +22,7 @@ struct Value {
 type Values = Vec<Value>;
 
 pub(super) struct ProjectConfigs<'a> {
-    sources: &'a Sources,
+    sources: &'a LoadedProject,
     /// The configs by the address of the innermost folder, since all nodes of a folder share them.
     cache: RwLock<FastMap<usize, Arc<Values>>>,
 }
@@ -47,7 +47,7 @@ fn sections(kind: ResourceType) -> &'static [&'static str] {
 }
 
 impl<'a> ProjectConfigs<'a> {
-    pub(super) fn new(sources: &'a Sources) -> ProjectConfigs<'a> {
+    pub(super) fn new(sources: &'a LoadedProject) -> ProjectConfigs<'a> {
         ProjectConfigs { sources, cache: RwLock::default() }
     }
 
@@ -57,15 +57,15 @@ impl<'a> ProjectConfigs<'a> {
         owner: &str,
         kind: ResourceType,
         fqn: &[Arc<str>],
-        layer: Layer,
+        layer: ConfigLayer,
         config: &mut NodeConfig,
     ) {
         for section in sections(kind) {
             for v in self.values(owner, section, fqn).iter() {
-                config.merge_written(
+                config.merge_unrendered(
                     &v.key,
                     v.value.clone(),
-                    v.written.clone(),
+                    v.unrendered.clone(),
                     layer,
                     Some(v.span),
                 );
@@ -87,7 +87,7 @@ impl<'a> ProjectConfigs<'a> {
         }
         let mut values = Vec::new();
         let written =
-            package.and_then(|p| p.options.written_section(section)).and_then(Yaml::as_map);
+            package.and_then(|p| p.options.unrendered_section(section)).and_then(Yaml::as_map);
         let mut as_written = folders(written, fqn);
         levels.iter().for_each(|map| read_level(map, as_written.next(), &mut values));
         let values = Arc::new(values);
@@ -101,7 +101,7 @@ impl<'a> ProjectConfigs<'a> {
 
 /// Warns of each folder in the root project's file that contains no node.
 pub(super) fn warn_unused_configs(
-    sources: &Sources,
+    sources: &LoadedProject,
     nodes: &[&[Arc<Node>]],
     out: &mut Vec<Diagnostic>,
 ) {
@@ -150,7 +150,7 @@ fn read_level(map: &YamlMap, as_written: Option<&YamlMap>, out: &mut Values) {
         let json = value.to_json();
         out.push(Value {
             key: name,
-            written: written.unwrap_or_else(|| json.clone()),
+            unrendered: written.unwrap_or_else(|| json.clone()),
             value: json,
             span: value.span,
         });

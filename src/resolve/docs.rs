@@ -1,20 +1,20 @@
 //! Renders descriptions, in which `{{ doc('name') }}` inserts a doc block.
 
 use crate::context::{
-    ContextProject, NodeScope, RenderRead, RenderSubject, Session, failure_diagnostic,
+    ContextProject, NodeScope, RenderRead, RenderSession, RenderSubject, failure_diagnostic,
 };
 use crate::diag::{Code, Diagnostic, nearest_name};
 use crate::hash::FastMap;
 use crate::jinja::{Renderer, Scope};
-use crate::load::Sources;
-use crate::manifest::{NodeConfig, OtherResource, ResourceType};
+use crate::load::LoadedProject;
+use crate::manifest::{DocResource, NodeConfig, ResourceType};
 use crate::parse::{DocBlock, ParsedProject};
 use crate::source::Span;
 use minijinja::value::{Rest, Value};
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-pub(super) struct Docs<'a> {
+pub(super) struct DocRenderer<'a> {
     blocks: Arc<Vec<DocBlock>>,
     renderer: &'a Arc<Renderer>,
     context: &'a Arc<ContextProject>,
@@ -61,9 +61,9 @@ pub(super) fn check_names(blocks: &[DocBlock], out: &mut Vec<Diagnostic>) {
     }
 }
 
-impl<'a> Docs<'a> {
-    pub(super) fn new(parsed: &'a ParsedProject, sources: &Sources) -> Docs<'a> {
-        Docs {
+impl<'a> DocRenderer<'a> {
+    pub(super) fn new(parsed: &'a ParsedProject, sources: &LoadedProject) -> DocRenderer<'a> {
+        DocRenderer {
             blocks: Arc::new(parsed.docs.clone()),
             renderer: &parsed.renderer,
             context: &parsed.context,
@@ -93,7 +93,7 @@ impl<'a> Docs<'a> {
             return known.clone();
         }
         let before = out.len();
-        let unit = RenderSubject {
+        let subject = RenderSubject {
             unique_id: "description".into(),
             name: "description".into(),
             kind: ResourceType::Model,
@@ -105,7 +105,7 @@ impl<'a> Docs<'a> {
             compiled: None,
             extra: Vec::new(),
         };
-        let session = Session::parse(self.context, package, unit);
+        let session = RenderSession::parse(self.context, package, subject);
         let missing = Arc::new(Mutex::new(Vec::new()));
         let scope = DocScope {
             inner: NodeScope(session.clone()),
@@ -161,13 +161,13 @@ impl<'a> Docs<'a> {
         })
     }
 
-    pub(super) fn resources(&self) -> Vec<OtherResource> {
+    pub(super) fn resources(&self) -> Vec<DocResource> {
         self.blocks.iter().map(resource_of).collect()
     }
 }
 
-fn resource_of(block: &DocBlock) -> OtherResource {
-    OtherResource {
+fn resource_of(block: &DocBlock) -> DocResource {
+    DocResource {
         unique_id: format!("doc.{}.{}", block.package, block.name).into(),
         name: block.name.as_str().into(),
         package: block.package.clone(),

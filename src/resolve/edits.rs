@@ -7,13 +7,13 @@
 //! (`ParsedNode::differs_only_in_text`).
 
 use super::bind::{Binder, Placed};
-use super::cache::{Described, ResolvedItem};
-use super::{Findings, Ground, Maker, ResolveCache, project_info};
+use super::cache::{NodeDescription, ResolvedItem};
+use super::{Findings, NodeMaker, ResolveCache, ResolveContext, project_info};
 use crate::context::RenderRead;
 use crate::diag::Diagnostic;
 use crate::hash::Fingerprint;
 use crate::jinja::Renderer;
-use crate::load::Sources;
+use crate::load::LoadedProject;
 use crate::manifest::{Graph, Manifest, Node};
 use crate::parse::{ParsedNode, ParsedProject, Properties};
 use std::collections::BTreeSet;
@@ -35,7 +35,7 @@ pub(super) struct LastPass {
 impl LastPass {
     /// `placed` says where the parsed nodes are, in their order.
     pub(super) fn new(
-        sources: &Sources,
+        sources: &LoadedProject,
         parsed: &ParsedProject,
         placed: Vec<Option<Placed>>,
         manifest: Arc<Manifest>,
@@ -56,7 +56,7 @@ impl LastPass {
     /// if anything else has changed, too.
     fn find_edited(
         &self,
-        sources: &Sources,
+        sources: &LoadedProject,
         parsed: &ParsedProject,
     ) -> Option<Vec<(usize, Placed)>> {
         let is_same = Arc::ptr_eq(&self.renderer, &parsed.renderer)
@@ -86,7 +86,7 @@ fn share_all<T>(one: &[Arc<T>], other: &[Arc<T>]) -> bool {
 struct Remade<'a> {
     item: usize,
     placed: Placed,
-    described: Option<Described<'a>>,
+    described: Option<NodeDescription<'a>>,
     node: Arc<Node>,
     findings: Vec<Diagnostic>,
     complaints: Vec<Diagnostic>,
@@ -97,7 +97,7 @@ struct Remade<'a> {
 pub(super) fn resolve_edit(
     last: LastPass,
     parsed: &ParsedProject,
-    sources: &Sources,
+    sources: &LoadedProject,
     cache: &mut ResolveCache,
 ) -> Option<LastPass> {
     let edited = last.find_edited(sources, parsed)?;
@@ -107,7 +107,7 @@ pub(super) fn resolve_edit(
     if findings.concern(&files) {
         return None;
     }
-    let ground = Ground::new(parsed, sources, &mut Vec::new());
+    let ground = ResolveContext::new(parsed, sources, &mut Vec::new());
     let binder = Binder::new(&last.manifest, &sources.packages);
     let remade = edited.into_iter().map(|(item, placed)| remake(&ground, &binder, item, placed));
     let remade: Vec<Remade<'_>> = remade.collect::<Option<_>>()?;
@@ -144,14 +144,14 @@ pub(super) fn resolve_edit(
 
 /// Makes an edited node and binds its references. `None` if it is a test that is left out now.
 fn remake<'a>(
-    ground: &'a Ground<'a>,
+    ground: &'a ResolveContext<'a>,
     binder: &Binder<'_>,
     item: usize,
     placed: Placed,
 ) -> Option<Remade<'a>> {
     let parsed = &ground.parsed.nodes[item];
     let described = ground.entries.describe(parsed);
-    let mut maker = Maker { ground, reads: BTreeSet::new(), out: Vec::new() };
+    let mut maker = NodeMaker { ground, reads: BTreeSet::new(), out: Vec::new() };
     let node = maker.node(parsed, described);
     let mut node = maker.finish(node);
     let bound = binder.bind(&node);
@@ -220,7 +220,7 @@ mod tests {
         fn read(&mut self) -> (Arc<Manifest>, Vec<Code>) {
             let map = std::mem::take(&mut self.map);
             let loaded = load_project(&self.system, &LoadOptions::default(), map).unwrap();
-            let (mut sources, mut out) = (loaded.0.unwrap(), Vec::new());
+            let (mut sources, mut out) = (loaded.project.unwrap(), Vec::new());
             let parsed = parse_sources(&mut sources, &mut self.parse).drain_into(&mut out);
             let manifest =
                 resolve_project(&parsed, &sources, &mut self.resolve).drain_into(&mut out);

@@ -1,14 +1,14 @@
 //! Resolves how the age of a source is measured, and its limits.
 
-use super::Maker;
+use super::NodeMaker;
 use super::sources::find_places;
 use crate::config::{Json, Yaml, YamlMap};
 use crate::diag::{Code, Diagnostic};
-use crate::manifest::{Layer, NodeConfig, Threshold};
+use crate::manifest::{ConfigLayer, FreshnessThreshold, NodeConfig};
 use crate::parse::ParsedSource;
 use crate::source::Span;
 
-impl Maker<'_> {
+impl NodeMaker<'_> {
     /// `loaded_at_field` and `loaded_at_query`: the table's, else the source's. A table that sets
     /// one of them, even to null, does not inherit the other.
     pub(super) fn loaded_at(&mut self, parsed: &ParsedSource, config: &mut NodeConfig) {
@@ -33,9 +33,9 @@ impl Maker<'_> {
             [("loaded_at_field", field, source_field), ("loaded_at_query", query, source_query)]
         {
             match own.or(inherited.filter(|_| !own_field)) {
-                Some(y) => config.merge(key, y.to_json(), Layer::Properties, Some(y.span)),
+                Some(y) => config.merge(key, y.to_json(), ConfigLayer::Properties, Some(y.span)),
                 None if own_field => {
-                    config.merge(key, Json::Null, Layer::Properties, Some(parsed.span));
+                    config.merge(key, Json::Null, ConfigLayer::Properties, Some(parsed.span));
                 }
                 None => {}
             }
@@ -50,14 +50,14 @@ impl Maker<'_> {
         let written = [a, b, c, d];
         let Some(span) = written.into_iter().flatten().next_back().map(|y| y.span) else { return };
         let all = written.map(|y| match y {
-            None => Some(Threshold::default()),
+            None => Some(FreshnessThreshold::default()),
             Some(y) if y.is_null() => None,
             Some(y) => Some(self.threshold(parsed, &y.to_json(), y.span)),
         });
-        match Threshold::merge(all) {
-            None => config.merge("freshness", Json::Null, Layer::Properties, Some(span)),
+        match FreshnessThreshold::merge(all) {
+            None => config.merge("freshness", Json::Null, ConfigLayer::Properties, Some(span)),
             Some(found) if found.is_set() => {
-                config.merge("freshness", found.to_json(), Layer::Properties, Some(span));
+                config.merge("freshness", found.to_json(), ConfigLayer::Properties, Some(span));
             }
             // Without any limit, the config in the project file applies.
             Some(_) => {}
@@ -69,9 +69,9 @@ impl Maker<'_> {
         &mut self,
         parsed: &ParsedSource,
         config: &mut NodeConfig,
-    ) -> Option<Threshold> {
+    ) -> Option<FreshnessThreshold> {
         let Some(entry) = config.entry("freshness").cloned() else {
-            return Some(Threshold::default());
+            return Some(FreshnessThreshold::default());
         };
         if entry.value.is_null() {
             return None;
@@ -81,9 +81,9 @@ impl Maker<'_> {
         Some(found)
     }
 
-    fn threshold(&mut self, parsed: &ParsedSource, json: &Json, span: Span) -> Threshold {
+    fn threshold(&mut self, parsed: &ParsedSource, json: &Json, span: Span) -> FreshnessThreshold {
         let mut problems = Vec::new();
-        let found = Threshold::from_json(json, &mut problems);
+        let found = FreshnessThreshold::from_json(json, &mut problems);
         for problem in problems {
             let message =
                 format!("the freshness of `{}.{}`: {problem}", parsed.source, parsed.table);

@@ -1,6 +1,6 @@
 //! The entries of macros in the manifest.
 
-use super::Ground;
+use super::ResolveContext;
 use crate::config::{Json, Yaml};
 use crate::diag::{Code, Diagnostic};
 use crate::jinja::{CallName, MacroDef};
@@ -8,13 +8,13 @@ use crate::manifest::MacroInfo;
 use crate::parse::{EntryKind, rest_json};
 use std::sync::Arc;
 
-pub(super) fn macro_infos(ground: &Ground<'_>) -> Vec<MacroInfo> {
+pub(super) fn macro_infos(ground: &ResolveContext<'_>) -> Vec<MacroInfo> {
     ground.parsed.macro_defs().iter().map(|def| info(ground, def)).collect()
 }
 
 /// Reports dispatches without a matching macro in the macros of the project and its packages. As in
 /// dbt, this is an error even if no node calls the macro.
-pub(super) fn lost_dispatches(ground: &Ground<'_>) -> Vec<Diagnostic> {
+pub(super) fn check_dispatches(ground: &ResolveContext<'_>) -> Vec<Diagnostic> {
     let registry = ground.renderer.registry();
     let mut out = Vec::new();
     for def in ground.parsed.macro_defs().iter().filter(|def| !registry.is_internal(def)) {
@@ -29,7 +29,7 @@ pub(super) fn lost_dispatches(ground: &Ground<'_>) -> Vec<Diagnostic> {
     out
 }
 
-fn info(ground: &Ground<'_>, def: &Arc<MacroDef>) -> MacroInfo {
+fn info(ground: &ResolveContext<'_>, def: &Arc<MacroDef>) -> MacroInfo {
     let entry = ground.entries.get(EntryKind::Macro, &def.package, &def.name);
     let text = ground.sources.map.text(def.file);
     let arguments = entry.and_then(|(e, _)| e.map.get("arguments")).map(Yaml::to_json);

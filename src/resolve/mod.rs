@@ -2,9 +2,10 @@
 //! cycles.
 //!
 //! In: `ParsedProject` and the sources it came from. Out: `Checked<Manifest>`. Items are made into
-//! nodes independently, on all cores (`Maker`), and collected in the order of items (`Resolver`);
-//! then references are bound. Texts are rendered only where a name or a description needs it
-//! (`generate_schema_name`, doc blocks, hooks). Must not know: selections, databases, output.
+//! nodes independently, on all cores (`NodeMaker`), and collected in the order of items
+//! (`Resolver`); then references are bound. Texts are rendered only where a name or a description
+//! needs it (`generate_schema_name`, doc blocks, hooks). Must not know: selections, databases,
+//! output.
 
 mod addresses;
 mod bind;
@@ -27,18 +28,18 @@ mod tests;
 
 pub(crate) use cache::ResolveCache;
 
-use crate::config::{COMPARE_WRITTEN, JsonMap, python_str};
+use crate::config::{COMPARE_UNRENDERED, JsonMap, python_str};
 use crate::context::{ContextProject, RenderRead};
 use crate::diag::{Checked, Code, Diagnostic, Severity};
 use crate::hash::{FastMap, FastSet};
 use crate::jinja::Renderer;
-use crate::load::Sources;
+use crate::load::LoadedProject;
 use crate::manifest::{
-    Lookup, Manifest, Node, NodeId, NodeKind, Package, ProjectInfo, ResourceType, UniqueId,
+    Manifest, Node, NodeId, NodeKind, NodeLookup, Package, ProjectInfo, ResourceType, UniqueId,
 };
 use crate::parse::{EntryKind, ParsedProject, Properties, PropertyEntry};
 use bind::Bound;
-use cache::{Described, ItemKey, ResolvedItem};
+use cache::{ItemKey, NodeDescription, ResolvedItem};
 use edits::{LastPass, resolve_edit};
 use findings::Findings;
 use rayon::prelude::*;
@@ -140,54 +141,54 @@ impl<'a> Entries<'a> {
 }
 
 /// The inputs from which nodes are made.
-struct Ground<'a> {
-    sources: &'a Sources,
+struct ResolveContext<'a> {
+    sources: &'a LoadedProject,
     parsed: &'a ParsedProject,
     renderer: &'a Arc<Renderer>,
     /// For YAML values: no macro, not even an override of `ref`, is known there.
-    yaml_engine: Renderer,
+    yaml_renderer: Renderer,
     context: &'a Arc<ContextProject>,
     entries: Entries<'a>,
     configs: config::ProjectConfigs<'a>,
-    docs: docs::Docs<'a>,
-    names: names::Names<'a>,
+    docs: docs::DocRenderer<'a>,
+    names: names::RelationNames<'a>,
     overrides: overrides::Overrides<'a>,
-    compare_written: bool,
+    compare_unrendered: bool,
 }
 
-impl<'a> Ground<'a> {
+impl<'a> ResolveContext<'a> {
     fn new(
         parsed: &'a ParsedProject,
-        sources: &'a Sources,
+        sources: &'a LoadedProject,
         out: &mut Vec<Diagnostic>,
-    ) -> Ground<'a> {
+    ) -> ResolveContext<'a> {
         let entries = Entries::new(parsed, out);
         docs::check_names(&parsed.docs, out);
-        Ground {
+        ResolveContext {
             sources,
             parsed,
             renderer: &parsed.renderer,
-            yaml_engine: Renderer::new(Arc::default()),
+            yaml_renderer: Renderer::new(Arc::default()),
             context: &parsed.context,
             entries,
             configs: config::ProjectConfigs::new(sources),
-            docs: docs::Docs::new(parsed, sources),
-            names: names::Names::new(parsed),
+            docs: docs::DocRenderer::new(parsed, sources),
+            names: names::RelationNames::new(parsed),
             overrides: overrides::Overrides::new(parsed, out),
-            compare_written: sources.root().options.flags.is_set(COMPARE_WRITTEN, false),
+            compare_unrendered: sources.root().options.flags.is_set(COMPARE_UNRENDERED, false),
         }
     }
 }
 
 /// Makes a single node, and collects its diagnostics.
-struct Maker<'a> {
-    ground: &'a Ground<'a>,
+struct NodeMaker<'a> {
+    ground: &'a ResolveContext<'a>,
     /// The external inputs that were read, except those of names and descriptions.
     reads: BTreeSet<RenderRead>,
     out: Vec<Diagnostic>,
 }
 
-impl Maker<'_> {
+impl NodeMaker<'_> {
     /// Checks a node that is made.
     fn finish(&mut self, mut node: Node) -> Node {
         self.check_enabled(&node);
@@ -215,15 +216,15 @@ impl Maker<'_> {
 /// An item that becomes a node, its description, and the function that makes the node.
 struct Job<'j> {
     item: ResolvedItem,
-    described: Option<Described<'j>>,
+    described: Option<NodeDescription<'j>>,
     make: Make<'j>,
 }
 
-type Make<'j> = Box<dyn Fn(&mut Maker<'_>) -> Option<Node> + Send + Sync + 'j>;
+type Make<'j> = Box<dyn Fn(&mut NodeMaker<'_>) -> Option<Node> + Send + Sync + 'j>;
 
 /// Collects the nodes in the order of their items.
 struct Resolver<'a> {
-    ground: &'a Ground<'a>,
+    ground: &'a ResolveContext<'a>,
     cache: &'a mut ResolveCache,
     /// The keys of all items, including those without a node.
     items: Vec<ItemKey>,
@@ -251,13 +252,13 @@ impl Resolver<'_> {
     /// The nodes of items, cached or newly made, on all cores.
     fn nodes_of<'j>(&mut self, jobs: Vec<Job<'j>>) -> Vec<(ItemKey, Option<Arc<Node>>)> {
         let (ground, cache) = (self.ground, &*self.cache);
-        let all: Vec<Made<'j>> =
+        let all: Vec<MadeNode<'j>> =
             jobs.into_par_iter().map(|job| make_node(ground, cache, job)).collect();
         all.into_iter().map(|made| self.take(made)).collect()
     }
 
-    fn take(&mut self, made: Made<'_>) -> (ItemKey, Option<Arc<Node>>) {
-        let Made { key, node, out, new } = made;
+    fn take(&mut self, made: MadeNode<'_>) -> (ItemKey, Option<Arc<Node>>) {
+        let MadeNode { key, node, out, new } = made;
         if let Some((item, described, reads)) = new {
             self.cache.insert(item, described.as_ref(), node.clone(), &out);
             self.reads.extend(reads);
@@ -280,31 +281,35 @@ impl Resolver<'_> {
 }
 
 /// The node of an item, from the cache if it is valid there.
-fn make_node<'a, 'j>(ground: &'a Ground<'a>, cache: &ResolveCache, job: Job<'j>) -> Made<'j> {
+fn make_node<'a, 'j>(
+    ground: &'a ResolveContext<'a>,
+    cache: &ResolveCache,
+    job: Job<'j>,
+) -> MadeNode<'j> {
     let Job { item, described, make } = job;
     let key = item.key();
     if let Some((node, out)) = cache.find(&item, described.as_ref()) {
-        return Made { key, node, out, new: None };
+        return MadeNode { key, node, out, new: None };
     }
-    let mut maker = Maker { ground, reads: BTreeSet::new(), out: Vec::new() };
+    let mut maker = NodeMaker { ground, reads: BTreeSet::new(), out: Vec::new() };
     let node = make(&mut maker).map(|node| Arc::new(maker.finish(node)));
-    Made { key, node, out: maker.out, new: Some((item, described, maker.reads)) }
+    MadeNode { key, node, out: maker.out, new: Some((item, described, maker.reads)) }
 }
 
 /// The node of an item with its diagnostics.
-struct Made<'j> {
+struct MadeNode<'j> {
     key: ItemKey,
     node: Option<Arc<Node>>,
     out: Vec<Diagnostic>,
     /// The item, its description and the inputs read, if the node is newly made.
-    new: Option<(ResolvedItem, Option<Described<'j>>, BTreeSet<RenderRead>)>,
+    new: Option<(ResolvedItem, Option<NodeDescription<'j>>, BTreeSet<RenderRead>)>,
 }
 
 /// Resolves a parsed project. After an edit of texts, only the edited nodes are resolved; else the
 /// nodes in `cache` are reused if they are still valid.
 pub(crate) fn resolve_project(
     parsed: &ParsedProject,
-    sources: &Sources,
+    sources: &LoadedProject,
     cache: &mut ResolveCache,
 ) -> Checked<Arc<Manifest>> {
     cache.begin(sources, parsed);
@@ -316,12 +321,16 @@ pub(crate) fn resolve_project(
 }
 
 /// Resolves the whole project.
-fn resolve_all(parsed: &ParsedProject, sources: &Sources, cache: &mut ResolveCache) -> LastPass {
+fn resolve_all(
+    parsed: &ParsedProject,
+    sources: &LoadedProject,
+    cache: &mut ResolveCache,
+) -> LastPass {
     let mut out = Vec::new();
     let items = parsed.nodes.len()
         + parsed.properties.iter().map(|p| p.entries.len() + p.tests.len()).sum::<usize>();
     cache.reserve(items);
-    let ground = Ground::new(parsed, sources, &mut out);
+    let ground = ResolveContext::new(parsed, sources, &mut out);
     let mut resolver = Resolver {
         ground: &ground,
         cache,
@@ -343,7 +352,7 @@ fn resolve_all(parsed: &ParsedProject, sources: &Sources, cache: &mut ResolveCac
     let own_first =
         sources.root().options.flags.is_set("require_ref_searches_node_package_before_root", false);
     let (mut lookup, twice) = rayon::join(
-        || Lookup::new(root, own_first, &resolver.nodes, &resolver.disabled),
+        || NodeLookup::new(root, own_first, &resolver.nodes, &resolver.disabled),
         || duplicates(&resolver.nodes, unique),
     );
     resolver.findings.project.extend(twice);
@@ -358,10 +367,10 @@ fn resolve_all(parsed: &ParsedProject, sources: &Sources, cache: &mut ResolveCac
     let out = &mut findings.project;
     config::warn_unused_configs(sources, &[&nodes, &disabled, &unplaced], out);
     let groups = others::collect_groups(parsed);
-    out.extend(others::without_group(&nodes, &groups));
+    out.extend(others::check_groups(&nodes, &groups));
     out.extend(snapshots::check_snapshots(&nodes));
     let macros = macros::macro_infos(&ground);
-    out.extend(macros::lost_dispatches(&ground));
+    out.extend(macros::check_dispatches(&ground));
     let docs = ground.docs.resources();
     reads.extend(ground.names.reads());
     reads.extend(ground.docs.reads());
@@ -396,7 +405,7 @@ fn resolve_all(parsed: &ParsedProject, sources: &Sources, cache: &mut ResolveCac
     LastPass::new(sources, parsed, placed, Arc::new(manifest), findings)
 }
 
-fn project_info(ground: &Ground<'_>) -> ProjectInfo {
+fn project_info(ground: &ResolveContext<'_>) -> ProjectInfo {
     let sources = ground.sources;
     ProjectInfo {
         name: sources.root().name().clone(),
@@ -409,12 +418,12 @@ fn project_info(ground: &Ground<'_>) -> ProjectInfo {
         target: sources.target.clone(),
         dialect: ground.context.dialect,
         target_path: sources.target_path.clone(),
-        compare_written: ground.compare_written,
+        compare_unrendered: ground.compare_unrendered,
     }
 }
 
 /// The hooks at the start and at the end of a run, ordered by package and index.
-fn on_run_hooks(nodes: &[Arc<Node>], sources: &Sources) -> (Vec<NodeId>, Vec<NodeId>) {
+fn on_run_hooks(nodes: &[Arc<Node>], sources: &LoadedProject) -> (Vec<NodeId>, Vec<NodeId>) {
     let (mut starts, mut ends) = (Vec::new(), Vec::new());
     for node in nodes {
         let NodeKind::Operation { on_run_end, index } = node.kind else { continue };

@@ -3,7 +3,7 @@
 
 use crate::config::Json;
 use crate::context::{
-    ContextProject, NodeScope, RenderQuestion, RenderRead, RenderSubject, Session,
+    ContextProject, NodeScope, RenderQuestion, RenderRead, RenderSession, RenderSubject,
     failure_diagnostic,
 };
 use crate::diag::{Code, Diagnostic};
@@ -21,7 +21,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 /// A package, and the name of a macro that is looked up from it.
 type Wanted = (Arc<str>, &'static str);
 
-pub(super) struct Names<'a> {
+pub(super) struct RelationNames<'a> {
     renderer: &'a Arc<Renderer>,
     context: &'a Arc<ContextProject>,
     /// The external inputs that the project's macros read.
@@ -36,7 +36,7 @@ fn own_read(package: &Arc<str>, def: &MacroDef) -> RenderQuestion {
 }
 
 /// The parts of a node that determine its names.
-pub(super) struct Named<'a> {
+pub(super) struct NodeNaming<'a> {
     pub(super) kind: ResourceType,
     pub(super) package: &'a Arc<str>,
     pub(super) name: &'a Arc<str>,
@@ -50,16 +50,16 @@ pub(super) struct Named<'a> {
 }
 
 /// A snapshot's `target_schema` or `target_database`, which take precedence over the macros.
-fn snapshot_target(node: &Named<'_>, key: &str) -> Option<String> {
+fn snapshot_target(node: &NodeNaming<'_>, key: &str) -> Option<String> {
     if node.kind != ResourceType::Snapshot {
         return None;
     }
     node.config.text(key).map(|text| text.into_owned())
 }
 
-impl<'a> Names<'a> {
-    pub(super) fn new(parsed: &'a ParsedProject) -> Names<'a> {
-        Names {
+impl<'a> RelationNames<'a> {
+    pub(super) fn new(parsed: &'a ParsedProject) -> RelationNames<'a> {
+        RelationNames {
             renderer: &parsed.renderer,
             context: &parsed.context,
             reads: Mutex::default(),
@@ -73,7 +73,7 @@ impl<'a> Names<'a> {
 
     pub(super) fn relation(
         &self,
-        node: &Named<'_>,
+        node: &NodeNaming<'_>,
         out: &mut Vec<Diagnostic>,
     ) -> (Arc<str>, Relation) {
         let config = node.config;
@@ -100,7 +100,7 @@ impl<'a> Names<'a> {
 
     fn schema(
         &self,
-        node: &Named<'_>,
+        node: &NodeNaming<'_>,
         custom: Option<Json>,
         out: &mut Vec<Diagnostic>,
     ) -> Option<String> {
@@ -127,7 +127,7 @@ impl<'a> Names<'a> {
 
     fn database(
         &self,
-        node: &Named<'_>,
+        node: &NodeNaming<'_>,
         custom: Option<Json>,
         out: &mut Vec<Diagnostic>,
     ) -> Option<String> {
@@ -144,7 +144,12 @@ impl<'a> Names<'a> {
         }
     }
 
-    fn alias(&self, node: &Named<'_>, custom: Option<Json>, out: &mut Vec<Diagnostic>) -> String {
+    fn alias(
+        &self,
+        node: &NodeNaming<'_>,
+        custom: Option<Json>,
+        out: &mut Vec<Diagnostic>,
+    ) -> String {
         if let Some(def) = self.overridden(node, "generate_alias_name")
             && let Some(v) = self.call(&def, custom.clone(), node, out)
         {
@@ -161,7 +166,7 @@ impl<'a> Names<'a> {
     }
 
     /// The macro to call; `None` if it and its implementation are built-in ones.
-    fn overridden(&self, node: &Named<'_>, name: &'static str) -> Option<Arc<MacroDef>> {
+    fn overridden(&self, node: &NodeNaming<'_>, name: &'static str) -> Option<Arc<MacroDef>> {
         let key = (node.package.clone(), name);
         if let Some(found) =
             self.overridden.read().unwrap_or_else(PoisonError::into_inner).get(&key)
@@ -181,7 +186,7 @@ impl<'a> Names<'a> {
         &self,
         def: &Arc<MacroDef>,
         custom: Option<Json>,
-        node: &Named<'_>,
+        node: &NodeNaming<'_>,
         out: &mut Vec<Diagnostic>,
     ) -> Option<Value> {
         let model = json!({
@@ -192,7 +197,7 @@ impl<'a> Names<'a> {
             "version": node.version.cloned(), "meta": node.config.get("meta").cloned().unwrap_or_else(|| json!({})),
             "database": &*self.context.target.database, "schema": &*self.context.target.schema,
         });
-        let unit = RenderSubject {
+        let subject = RenderSubject {
             unique_id: node.unique_id.into(),
             name: node.name.clone(),
             kind: node.kind,
@@ -204,7 +209,7 @@ impl<'a> Names<'a> {
             compiled: None,
             extra: Vec::new(),
         };
-        let session = Session::parse_strictly(self.context, node.package, unit);
+        let session = RenderSession::parse_strictly(self.context, node.package, subject);
         let scope = Arc::new(NodeScope(session.clone()));
         let custom = custom.map_or_else(|| Value::from(()), |c| from_json(&c));
         // The arguments are positional, since overrides may name their parameters differently.

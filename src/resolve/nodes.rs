@@ -1,16 +1,16 @@
 //! Resolves models, seeds, snapshots, analyses, singular tests and hooks.
 
-use super::cache::{Described, ResolvedItem};
-use super::names::Named;
-use super::{Entries, Job, Maker, Resolver};
+use super::cache::{NodeDescription, ResolvedItem};
+use super::names::NodeNaming;
+use super::{Entries, Job, NodeMaker, Resolver};
 use crate::config::{Json, JsonMap, config_problem, python_str};
 use crate::context::RenderSubject;
 use crate::diag::{Code, Diagnostic, nearest_name};
 use crate::hash::FastSet;
-use crate::jinja::{is_read_statically, written_config};
+use crate::jinja::{is_read_statically, unrendered_config};
 use crate::manifest::{
-    Access, Column, Layer, Node, NodeConfig, NodeId, NodeKind, ResourceType, TestKind, TypedConfig,
-    VersionInfo, same_version,
+    Access, Column, ConfigLayer, Node, NodeConfig, NodeId, NodeKind, ResourceType, TestKind,
+    TypedConfig, VersionInfo, same_version,
 };
 use crate::parse::{
     EntryKind, ParsedNode, Patch, Properties, PropertyEntry, VersionPatch, parse_hook_text,
@@ -26,7 +26,7 @@ impl Resolver<'_> {
         for parsed in &self.ground.parsed.nodes {
             let found = self.ground.entries.describe(parsed);
             described.extend(found.map(|d| ptr::from_ref(d.entry).addr()));
-            let make = Box::new(move |maker: &mut Maker<'_>| Some(maker.node(parsed, found)));
+            let make = Box::new(move |maker: &mut NodeMaker<'_>| Some(maker.node(parsed, found)));
             jobs.push(Job { item: ResolvedItem::Node(parsed.clone()), described: found, make });
         }
         self.add(jobs);
@@ -45,9 +45,9 @@ impl Resolver<'_> {
                     continue;
                 };
                 let Some(text) = relation.scalar_text() else { continue };
-                let d = Described { entry, file, version: None };
+                let d = NodeDescription { entry, file, version: None };
                 described.insert(ptr::from_ref(entry).addr());
-                let make = Box::new(move |maker: &mut Maker<'_>| {
+                let make = Box::new(move |maker: &mut NodeMaker<'_>| {
                     let parsed = others_snapshot(entry, file, &text, relation.span);
                     let mut node = maker.node(&parsed, Some(d));
                     if let Some((refs, sources)) =
@@ -102,11 +102,11 @@ impl Resolver<'_> {
 impl<'a> Entries<'a> {
     /// The entry that describes a node. A model's file may be that of a version: `m_v2.sql`,
     /// `m.v2.sql`, the file in `defined_in`, or `m.sql` for the latest version.
-    pub(super) fn describe(&self, parsed: &ParsedNode) -> Option<Described<'a>> {
+    pub(super) fn describe(&self, parsed: &ParsedNode) -> Option<NodeDescription<'a>> {
         let kind = EntryKind::Describes(parsed.kind);
         if let Some((entry, file)) = self.get(kind, &parsed.package, &parsed.name) {
             if entry.patch.versions.is_empty() {
-                return Some(Described { entry, file, version: None });
+                return Some(NodeDescription { entry, file, version: None });
             }
             let latest = entry
                 .patch
@@ -117,7 +117,7 @@ impl<'a> Entries<'a> {
                 v.defined_in.as_deref() == Some(&*parsed.name)
                     || (v.defined_in.is_none() && same_version(&v.version, &latest))
             });
-            return version.map(|v| Described { entry, file, version: Some(v) });
+            return version.map(|v| NodeDescription { entry, file, version: Some(v) });
         }
         if parsed.kind != ResourceType::Model {
             return None;
@@ -139,7 +139,7 @@ impl<'a> Entries<'a> {
                     }
                 };
                 if expected {
-                    return Some(Described { entry, file, version: Some(v) });
+                    return Some(NodeDescription { entry, file, version: Some(v) });
                 }
             }
         }
@@ -147,8 +147,12 @@ impl<'a> Entries<'a> {
     }
 }
 
-impl Maker<'_> {
-    pub(super) fn node(&mut self, parsed: &ParsedNode, described: Option<Described<'_>>) -> Node {
+impl NodeMaker<'_> {
+    pub(super) fn node(
+        &mut self,
+        parsed: &ParsedNode,
+        described: Option<NodeDescription<'_>>,
+    ) -> Node {
         let mut fqn = parsed.fqn.clone();
         let mut name = parsed.name.clone();
         let mut version = None;
@@ -166,10 +170,10 @@ impl Maker<'_> {
         let unique_id: Arc<str> =
             format!("{}.{}.{}{suffix}", parsed.kind.as_str(), parsed.package, name).into();
         let mut config = self.config(parsed, &fqn, described.as_ref());
-        if self.ground.compare_written {
-            config.set_written(self.written(parsed, &fqn, described.as_ref()));
+        if self.ground.compare_unrendered {
+            config.set_unrendered(self.unrendered(parsed, &fqn, described.as_ref()));
         }
-        let named = Named {
+        let named = NodeNaming {
             kind: parsed.kind,
             package: &parsed.package,
             name: &name,
@@ -227,7 +231,7 @@ impl Maker<'_> {
         &mut self,
         parsed: &ParsedNode,
         fqn: &[Arc<str>],
-        described: Option<&Described<'_>>,
+        described: Option<&NodeDescription<'_>>,
     ) -> NodeConfig {
         let mut config = NodeConfig::default();
         let root = self.ground.sources.root().name().clone();
@@ -236,23 +240,34 @@ impl Maker<'_> {
             &parsed.package,
             parsed.kind,
             fqn,
-            Layer::ProjectFile,
+            ConfigLayer::ProjectFile,
             &mut config,
         );
         if let Some(d) = described {
             let version = d.version.map(|v| v.config.as_slice()).unwrap_or_default();
             if let Some((access, span)) = &d.entry.patch.access {
-                config.merge("access", Json::from(access.as_str()), Layer::Properties, Some(*span));
+                config.merge(
+                    "access",
+                    Json::from(access.as_str()),
+                    ConfigLayer::Properties,
+                    Some(*span),
+                );
             }
             for (key, value, span) in d.entry.patch.config.iter().chain(version) {
-                config.merge(key, value.clone(), Layer::Properties, Some(*span));
+                config.merge(key, value.clone(), ConfigLayer::Properties, Some(*span));
             }
         }
         for (key, value, span) in &parsed.config {
-            config.merge(key, value.clone(), Layer::InFile, *span);
+            config.merge(key, value.clone(), ConfigLayer::InFile, *span);
         }
         if !own {
-            self.ground.configs.apply(&root, parsed.kind, fqn, Layer::RootProject, &mut config);
+            self.ground.configs.apply(
+                &root,
+                parsed.kind,
+                fqn,
+                ConfigLayer::RootProject,
+                &mut config,
+            );
         }
         self.check_shapes(&config, parsed.kind, parsed.span);
         config
@@ -260,11 +275,11 @@ impl Maker<'_> {
 
     /// dbt's `unrendered_config`, for the comparison of states by unrendered values: configs in
     /// properties before rendering, and arguments of config calls as they are in the text.
-    fn written(
+    fn unrendered(
         &self,
         parsed: &ParsedNode,
         fqn: &[Arc<str>],
-        described: Option<&Described<'_>>,
+        described: Option<&NodeDescription<'_>>,
     ) -> JsonMap {
         let mut config = NodeConfig::default();
         let root = self.ground.sources.root().name().clone();
@@ -272,33 +287,39 @@ impl Maker<'_> {
             &parsed.package,
             parsed.kind,
             fqn,
-            Layer::ProjectFile,
+            ConfigLayer::ProjectFile,
             &mut config,
         );
         if let Some(d) = described {
             if let Some((access, _)) = &d.entry.patch.access {
-                config.merge("access", Json::from(access.as_str()), Layer::Properties, None);
+                config.merge("access", Json::from(access.as_str()), ConfigLayer::Properties, None);
             }
-            merge_as_written(&mut config, &d.entry.patch.config, &d.entry.patch.written);
+            merge_as_written(&mut config, &d.entry.patch.config, &d.entry.patch.unrendered);
             if let Some(version) = d.version {
-                merge_as_written(&mut config, &version.config, &version.written);
+                merge_as_written(&mut config, &version.config, &version.unrendered);
             }
         }
-        let mut written = config.written().clone();
+        let mut written = config.unrendered().clone();
         let text = parsed
             .text
             .as_ref()
             .map(|text| &*text.raw)
             .filter(|raw| parsed.kind != ResourceType::Model || !is_read_statically(raw));
-        match text.and_then(written_config).filter(|calls| !calls.is_empty()) {
+        match text.and_then(unrendered_config).filter(|calls| !calls.is_empty()) {
             Some(calls) => written.extend(calls),
             None => written
                 .extend(parsed.config.iter().map(|(key, value, _)| (key.clone(), value.clone()))),
         }
         if *root != *parsed.package {
             let mut above = NodeConfig::default();
-            self.ground.configs.apply(&root, parsed.kind, fqn, Layer::RootProject, &mut above);
-            written.extend(above.written().clone());
+            self.ground.configs.apply(
+                &root,
+                parsed.kind,
+                fqn,
+                ConfigLayer::RootProject,
+                &mut above,
+            );
+            written.extend(above.unrendered().clone());
         }
         written
     }
@@ -312,7 +333,7 @@ impl Maker<'_> {
         {
             return;
         }
-        for (key, value) in config.written() {
+        for (key, value) in config.unrendered() {
             if value.as_str().is_some_and(|text| text.contains("{{") || text.contains("{%")) {
                 continue;
             }
@@ -324,7 +345,7 @@ impl Maker<'_> {
     fn node_kind(
         &mut self,
         parsed: &ParsedNode,
-        described: Option<&Described<'_>>,
+        described: Option<&NodeDescription<'_>>,
         version: Option<VersionInfo>,
         config: &NodeConfig,
     ) -> NodeKind {
@@ -400,7 +421,7 @@ impl Maker<'_> {
     fn described(
         &mut self,
         package: &Arc<str>,
-        described: Option<&Described<'_>>,
+        described: Option<&NodeDescription<'_>>,
     ) -> (String, Vec<Column>) {
         let Some(d) = described else { return (String::new(), Vec::new()) };
         let text =
@@ -446,7 +467,7 @@ impl Maker<'_> {
             let span = entry.span.unwrap_or(node.span);
             for hook in entry.value.as_array().into_iter().flatten() {
                 let sql = hook.get("sql").and_then(Json::as_str).unwrap_or_default();
-                let unit = RenderSubject {
+                let subject = RenderSubject {
                     unique_id: node.unique_id.clone(),
                     name: node.name.clone(),
                     kind: node.resource_type(),
@@ -461,7 +482,7 @@ impl Maker<'_> {
                 let hook = parse_hook_text(
                     self.ground.renderer,
                     self.ground.context,
-                    unit,
+                    subject,
                     &node.package,
                     sql,
                     span,
@@ -494,7 +515,7 @@ fn others_snapshot(
     let mut fqn: Vec<Arc<str>> = vec![file.package.clone()];
     fqn.extend(dirs.split('/').filter(|d| !d.is_empty()).map(Arc::from));
     fqn.push(entry.name.clone());
-    let text = crate::manifest::Text {
+    let text = crate::manifest::NodeText {
         file: span.file,
         range: (span.start, span.end),
         raw: raw.as_str().into(),
@@ -530,7 +551,7 @@ fn version_number(version: &Json) -> Option<f64> {
 fn merge_as_written(config: &mut NodeConfig, values: &[(String, Json, Span)], written: &JsonMap) {
     for (key, value, _) in values {
         let written = written.get(key).unwrap_or(value).clone();
-        config.merge(key, written, Layer::Properties, None);
+        config.merge(key, written, ConfigLayer::Properties, None);
     }
 }
 

@@ -2,12 +2,12 @@
 //! the semantic layer.
 
 use super::cache::ResolvedItem;
-use super::{Job, Maker, Resolver};
+use super::{Job, NodeMaker, Resolver};
 use crate::config::{ExportType, Json, JsonMap, Yaml, check_export};
-use crate::context::{NodeScope, RenderSubject, Session, failure_diagnostic};
+use crate::context::{NodeScope, RenderSession, RenderSubject, failure_diagnostic};
 use crate::diag::{Code, Diagnostic};
 use crate::manifest::{
-    Checksum, Export, Exposure, Group, Layer, Node, NodeConfig, NodeId, NodeKind, RefCall,
+    Checksum, ConfigLayer, Export, Exposure, Group, Node, NodeConfig, NodeId, NodeKind, RefCall,
     ResourceType, SourceCall, TypedConfig,
 };
 use crate::parse::{EntryKind, ParsedProject, Properties, PropertyEntry, rest_json};
@@ -35,7 +35,7 @@ impl Resolver<'_> {
         for file in &self.ground.parsed.properties {
             for (i, entry) in file.entries.iter().enumerate() {
                 let EntryKind::Defines(kind) = entry.kind else { continue };
-                let make = Box::new(move |maker: &mut Maker<'_>| match kind {
+                let make = Box::new(move |maker: &mut NodeMaker<'_>| match kind {
                     ResourceType::Exposure => Some(maker.exposure(file, entry)),
                     ResourceType::Export => maker.export(file, entry),
                     ResourceType::UnitTest => Some(maker.unit_test(file, entry)),
@@ -69,7 +69,7 @@ pub(super) fn collect_groups(parsed: &ParsedProject) -> Vec<Group> {
 }
 
 /// Reports nodes in a group that is not declared. As in dbt, generic tests are not checked.
-pub(super) fn without_group(nodes: &[Arc<Node>], groups: &[Group]) -> Vec<Diagnostic> {
+pub(super) fn check_groups(nodes: &[Arc<Node>], groups: &[Group]) -> Vec<Diagnostic> {
     let mut out = Vec::new();
     for node in nodes.iter().filter(|node| node.generic_test().is_none()) {
         let Some(group) =
@@ -88,7 +88,7 @@ pub(super) fn without_group(nodes: &[Arc<Node>], groups: &[Group]) -> Vec<Diagno
     out
 }
 
-impl Maker<'_> {
+impl NodeMaker<'_> {
     /// Makes a node that is defined in a properties file.
     fn yaml_node(
         &mut self,
@@ -108,10 +108,10 @@ impl Maker<'_> {
         }
         fqn.push(entry.name.clone());
         let mut config = NodeConfig::default();
-        self.ground.configs.apply(&file.package, kind, &fqn, Layer::ProjectFile, &mut config);
-        let of_project = config.written().get("meta").cloned();
+        self.ground.configs.apply(&file.package, kind, &fqn, ConfigLayer::ProjectFile, &mut config);
+        let of_project = config.unrendered().get("meta").cloned();
         for (key, value, span) in &entry.patch.config {
-            config.merge(key, value.clone(), Layer::Properties, Some(*span));
+            config.merge(key, value.clone(), ConfigLayer::Properties, Some(*span));
         }
         // dbt treats a `meta` beside `config:` as a property of the exposure, not as a config.
         let in_config =
@@ -120,7 +120,7 @@ impl Maker<'_> {
             config.restate("meta", of_project);
         }
         if let Some(enabled) = entry.map.get("enabled").and_then(Yaml::as_bool) {
-            config.merge("enabled", Json::Bool(enabled), Layer::Properties, None);
+            config.merge("enabled", Json::Bool(enabled), ConfigLayer::Properties, None);
         }
         Node {
             id: NodeId(0),
@@ -270,7 +270,7 @@ impl Maker<'_> {
             );
             return None;
         }
-        let unit = RenderSubject {
+        let subject = RenderSubject {
             unique_id: "yaml".into(),
             name: "yaml".into(),
             kind: ResourceType::Exposure,
@@ -282,10 +282,10 @@ impl Maker<'_> {
             compiled: None,
             extra: Vec::new(),
         };
-        let session = Session::parse(self.ground.context, package, unit);
+        let session = RenderSession::parse(self.ground.context, package, subject);
         let scope = Arc::new(NodeScope(session.clone()));
         let result =
-            self.ground.yaml_engine.evaluate(false, inner, package, scope, session.clone());
+            self.ground.yaml_renderer.evaluate(false, inner, package, scope, session.clone());
         if let Err(failure) = &result {
             self.out.push(failure_diagnostic(failure, &session, span));
         }

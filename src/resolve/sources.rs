@@ -1,11 +1,11 @@
 //! Resolves source tables.
 
 use super::cache::ResolvedItem;
-use super::{Job, Maker, Resolver};
+use super::{Job, NodeMaker, Resolver};
 use crate::config::{Json, JsonMap, Yaml, YamlMap, python_str};
 use crate::engine::Relation;
 use crate::manifest::{
-    Checksum, Column, Layer, Node, NodeConfig, NodeId, NodeKind, ResourceType, SourceTable,
+    Checksum, Column, ConfigLayer, Node, NodeConfig, NodeId, NodeKind, ResourceType, SourceTable,
     TypedConfig, json_texts,
 };
 use crate::parse::{ParsedSource, Properties};
@@ -16,7 +16,8 @@ impl Resolver<'_> {
         let mut jobs = Vec::new();
         for file in &self.ground.parsed.properties {
             for (i, source) in file.sources.iter().enumerate() {
-                let make = Box::new(move |maker: &mut Maker<'_>| Some(maker.source(file, source)));
+                let make =
+                    Box::new(move |maker: &mut NodeMaker<'_>| Some(maker.source(file, source)));
                 jobs.push(Job {
                     item: ResolvedItem::Source(file.clone(), i),
                     described: None,
@@ -28,7 +29,7 @@ impl Resolver<'_> {
     }
 }
 
-impl Maker<'_> {
+impl NodeMaker<'_> {
     #[expect(clippy::too_many_lines, reason = "a line or two for each field of a source")]
     fn source(&mut self, file: &Properties, parsed: &ParsedSource) -> Node {
         let package = &file.package;
@@ -43,13 +44,13 @@ impl Maker<'_> {
             package,
             ResourceType::Source,
             &fqn,
-            Layer::ProjectFile,
+            ConfigLayer::ProjectFile,
             &mut config,
         );
         for map in [outer, inner] {
             for key in ["enabled", "meta", "tags"] {
                 for y in find_places(map, key).into_iter().flatten() {
-                    config.merge(key, y.to_json(), Layer::Properties, Some(y.span));
+                    config.merge(key, y.to_json(), ConfigLayer::Properties, Some(y.span));
                 }
             }
             for (key, y) in
@@ -64,7 +65,7 @@ impl Maker<'_> {
                         | "loaded_at_field"
                         | "loaded_at_query"
                 ) {
-                    config.merge(&key.text, y.to_json(), Layer::Properties, Some(y.span));
+                    config.merge(&key.text, y.to_json(), ConfigLayer::Properties, Some(y.span));
                 }
             }
         }
@@ -77,7 +78,7 @@ impl Maker<'_> {
                 &root,
                 ResourceType::Source,
                 &fqn,
-                Layer::RootProject,
+                ConfigLayer::RootProject,
                 &mut config,
             );
         }
@@ -142,7 +143,7 @@ impl Maker<'_> {
             loaded_at_field: config.text("loaded_at_field").map(|t| t.into_owned()),
             loaded_at_query: config.text("loaded_at_query").map(|t| t.into_owned()),
             freshness,
-            written: parsed.written.clone(),
+            unrendered: parsed.unrendered.clone(),
             external: inner.get("external").map(Yaml::to_json).unwrap_or_default(),
         };
         Node {
@@ -194,7 +195,7 @@ fn restate(parsed: &ParsedSource, config: &mut NodeConfig) {
     for key in ["loaded_at_field", "loaded_at_query"] {
         let own = config
             .entry(key)
-            .filter(|entry| entry.layer == Layer::Properties)
+            .filter(|entry| entry.layer == ConfigLayer::Properties)
             .map(|entry| entry.value.clone());
         config.restate(key, Some(own.unwrap_or_default()));
     }

@@ -3,7 +3,7 @@
 use crate::context::ContextProject;
 use crate::diag::Diagnostic;
 use crate::jinja::Renderer;
-use crate::load::{LoadOptions, load_project};
+use crate::load::{LoadOptions, LoadOutcome, load_project};
 use crate::manifest::Manifest;
 use crate::parse::{ParseCache, parse_sources};
 use crate::source::SourceMap;
@@ -47,7 +47,7 @@ pub(crate) fn read(
     let mut system = MemorySystem::with_files(all.iter().map(|(p, t)| (p.as_str(), *t)));
     env.iter().for_each(|(k, v)| system.set_env(k, v));
     let system: Arc<dyn System> = Arc::new(system);
-    let (sources, _, mut diagnostics) =
+    let LoadOutcome { project: sources, mut diagnostics, .. } =
         load_project(&system, &LoadOptions::default(), SourceMap::default()).unwrap();
     let Some(mut sources) = sources else { return (None, diagnostics) };
     let parsed =

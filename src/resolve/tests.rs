@@ -1,15 +1,15 @@
 //! Resolves generic tests, attached to the nodes that they test.
 
-use super::cache::{Described, ResolvedItem};
-use super::names::Named;
-use super::{Job, Maker, Resolver};
+use super::cache::{NodeDescription, ResolvedItem};
+use super::names::NodeNaming;
+use super::{Job, NodeMaker, Resolver};
 use crate::config::Json;
 use crate::diag::{Code, Diagnostic};
 use crate::hash::FastMap;
-use crate::jinja::written_config;
+use crate::jinja::unrendered_config;
 use crate::manifest::{
-    Checksum, FoundNode, GenericTest, Layer, Lookup, Node, NodeConfig, NodeId, NodeKind,
-    ResourceType, TestKind, Text, TypedConfig, UniqueId,
+    Checksum, ConfigLayer, FoundNode, GenericTest, Node, NodeConfig, NodeId, NodeKind, NodeLookup,
+    NodeText, ResourceType, TestKind, TypedConfig, UniqueId,
 };
 use crate::parse::{CONFIG_KEYS, EntryKind, ParsedTest, Properties, TestTarget};
 use crate::source::Span;
@@ -17,7 +17,7 @@ use rayon::prelude::*;
 use std::sync::Arc;
 
 impl Resolver<'_> {
-    pub(super) fn tests(&mut self, lookup: &Lookup) {
+    pub(super) fn tests(&mut self, lookup: &NodeLookup) {
         let ground = self.ground;
         let files = &ground.parsed.properties;
         let all: Vec<(&Arc<Properties>, usize)> =
@@ -33,9 +33,9 @@ impl Resolver<'_> {
                 let kind = EntryKind::Describes(ResourceType::Test);
                 let described = ground.entries.get(kind, &parsed.package, &parsed.name);
                 let described =
-                    described.map(|(entry, file)| Described { entry, file, version: None });
+                    described.map(|(entry, file)| NodeDescription { entry, file, version: None });
                 let make =
-                    Box::new(move |maker: &mut Maker<'_>| Some(maker.test(parsed, attached)));
+                    Box::new(move |maker: &mut NodeMaker<'_>| Some(maker.test(parsed, attached)));
                 Some((
                     Job { item: ResolvedItem::Test(file.clone(), i), described, make },
                     (parsed, attached),
@@ -86,7 +86,7 @@ fn config_call(mut pairs: Vec<(String, Json)>) -> String {
     format!("{{{{ config({}) }}}}", pairs.iter().map(one).collect::<Vec<_>>().join(","))
 }
 
-impl Maker<'_> {
+impl NodeMaker<'_> {
     #[expect(clippy::too_many_lines, reason = "a line or two for each field of a test")]
     fn test(&mut self, parsed: &ParsedTest, attached: Option<NodeId>) -> Node {
         let package = &parsed.package;
@@ -101,18 +101,18 @@ impl Maker<'_> {
             package,
             ResourceType::Test,
             &fqn,
-            Layer::ProjectFile,
+            ConfigLayer::ProjectFile,
             &mut config,
         );
-        let of_project = self.ground.compare_written.then(|| config.written().clone());
+        let of_project = self.ground.compare_unrendered.then(|| config.unrendered().clone());
         for (key, value, span) in &parsed.macro_config {
-            config.merge(key, value.clone(), Layer::InFile, *span);
+            config.merge(key, value.clone(), ConfigLayer::InFile, *span);
         }
         if let Some((entry, _)) =
             self.ground.entries.get(EntryKind::Describes(ResourceType::Test), package, &parsed.name)
         {
             for (key, value, span) in &entry.patch.config {
-                config.merge(key, value.clone(), Layer::Properties, Some(*span));
+                config.merge(key, value.clone(), ConfigLayer::Properties, Some(*span));
             }
         }
         let mut own = Vec::new();
@@ -123,22 +123,22 @@ impl Maker<'_> {
                 continue;
             }
             own.push((key.clone(), value.clone()));
-            config.merge(key, value, Layer::InFile, Some(*span));
+            config.merge(key, value, ConfigLayer::InFile, Some(*span));
         }
         if *root != **package {
             self.ground.configs.apply(
                 &root,
                 ResourceType::Test,
                 &fqn,
-                Layer::RootProject,
+                ConfigLayer::RootProject,
                 &mut config,
             );
         }
         self.check_shapes(&config, ResourceType::Test, parsed.span);
         if parsed.short_name != parsed.name && config.get("alias").is_none() {
-            config.merge("alias", Json::from(&*parsed.short_name), Layer::InFile, None);
+            config.merge("alias", Json::from(&*parsed.short_name), ConfigLayer::InFile, None);
         }
-        let named = Named {
+        let named = NodeNaming {
             kind: ResourceType::Test,
             package,
             name: &parsed.short_name,
@@ -172,10 +172,10 @@ impl Maker<'_> {
             .as_deref()
             .is_some_and(|id| matches!(id, "macro.dbt.test_unique" | "macro.dbt.test_not_null"));
         if let Some(mut written) = of_project.filter(|_| rendered)
-            && let Some(calls) = written_config(&raw)
+            && let Some(calls) = unrendered_config(&raw)
         {
             written.extend(calls);
-            config.set_written(written);
+            config.set_unrendered(written);
         }
         let mut macros: Vec<Arc<str>> = parsed.macro_id.iter().cloned().collect();
         if rendered
@@ -201,7 +201,7 @@ impl Maker<'_> {
             path: format!("{}.sql", parsed.short_name).into(),
             original_file_path: parsed.original_file_path.clone(),
             fqn,
-            text: Some(Text {
+            text: Some(NodeText {
                 file: parsed.span.file,
                 range: (parsed.span.start, parsed.span.end),
                 raw,
@@ -241,7 +241,7 @@ impl Maker<'_> {
 }
 
 /// The tested node; `None` if it is missing or disabled.
-fn attached(lookup: &Lookup, parsed: &ParsedTest) -> Option<NodeId> {
+fn attached(lookup: &NodeLookup, parsed: &ParsedTest) -> Option<NodeId> {
     let found = match &parsed.target {
         TestTarget::Node { name, version, .. } => {
             let version = version.as_ref().map(crate::config::python_str);

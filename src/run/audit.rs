@@ -8,7 +8,7 @@ use super::worker::{Clock, STACK};
 use crate::context::Bindings;
 use crate::engine::{Connection, Lease, Pool};
 use crate::manifest::NodeId;
-use crate::materialize::Audited;
+use crate::materialize::AuditSubject;
 use crate::outcome::{NodeError, RunStatus, SkipReason};
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -31,24 +31,24 @@ impl GuardResult {
 impl NodeSteps<'_> {
     /// Runs the guards and returns whether none failed. Inside a transaction they run one after the
     /// other on its connection, because no other connection sees the delta; otherwise in parallel.
-    pub(super) fn run_guards(&mut self, audited: &Audited) -> Result<bool, NodeError> {
+    pub(super) fn run_guards(&mut self, audited: &AuditSubject) -> Result<bool, NodeError> {
         let node = self.run.node;
         let (bindings, relation) = match audited {
-            Audited::Candidate(candidate) => {
+            AuditSubject::Candidate(candidate) => {
                 let bound = Bindings::default().with(node.id, candidate.clone());
                 (bound, Some(candidate))
             }
-            Audited::Inside => (Bindings::default(), node.relation.as_ref()),
+            AuditSubject::Inside => (Bindings::default(), node.relation.as_ref()),
         };
         let bindings = Arc::new(bindings);
         let passed = match relation {
-            Some(relation) => fused::find_passed(&self.run, self.guards, relation),
+            Some(relation) => fused::find_passed_tests(&self.run, self.guards, relation),
             None => HashSet::new(),
         };
         let guards = Guards { run: NodeRun { bindings: &bindings, ..self.run }, passed };
         match audited {
-            Audited::Inside => self.run_inside(&guards)?,
-            Audited::Candidate(_) => {
+            AuditSubject::Inside => self.run_inside(&guards)?,
+            AuditSubject::Candidate(_) => {
                 self.results = guards.run_all(self.guards, self.pool);
                 self.show_published_name();
             }

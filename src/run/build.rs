@@ -1,24 +1,24 @@
 //! Builds one node: compiles, stores, audits and publishes it.
 
-use super::Shared;
+use super::RunContext;
 use super::audit::GuardResult;
 use super::custom::build_by_macro;
 use super::failure::{compile_failure, internal_error};
 use super::node::NodeRun;
-use super::publish::known_before;
+use super::publish::read_state_before_build;
 use super::seed::{offset_warnings, read_seed};
 use super::steps::NodeSteps;
 use super::test::write_rows;
 use crate::compile::Compiled;
-use crate::context::{Bindings, Db, LogLine};
+use crate::context::{Bindings, DatabaseAccess, LogLine};
 use crate::diag::{Code, Diagnostic};
 use crate::engine::{
-    Connection, Existing, ExistingRelation, Pool, Relation, Reply, candidate_name, own_names,
-    rejected_name,
+    Connection, ExistingRelation, ExistingRelations, Pool, Relation, Reply, candidate_name,
+    helper_names, rejected_name,
 };
 use crate::manifest::{Hook, Materialization, Node, NodeId, NodeKind};
-use crate::materialize::{Ending, Job, store_node};
-use crate::outcome::{Effect, NodeError, NodeOutcome, RunStatus};
+use crate::materialize::{MaterializationJob, MaterializationOutcome, store_node};
+use crate::outcome::{NodeError, NodeOutcome, PublicationEffect, RunStatus};
 use crate::sql::split_statements;
 use std::cell::RefCell;
 use std::collections::HashSet;
@@ -26,7 +26,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// The result of building a node and running its guards, with the changes to existing relations.
-pub(super) struct Built {
+pub(super) struct BuildResult {
     pub(super) outcome: NodeOutcome,
     pub(super) guards: Vec<GuardResult>,
     pub(super) changes: Vec<(Relation, Option<ExistingRelation>)>,
@@ -37,9 +37,9 @@ pub(super) struct Built {
     pub(super) warnings: Vec<Diagnostic>,
 }
 
-impl Built {
-    pub(super) fn plain(outcome: NodeOutcome) -> Built {
-        Built {
+impl BuildResult {
+    pub(super) fn plain(outcome: NodeOutcome) -> BuildResult {
+        BuildResult {
             outcome,
             guards: Vec::new(),
             changes: Vec::new(),
@@ -50,35 +50,35 @@ impl Built {
         }
     }
 
-    fn failed(e: NodeError) -> Built {
-        Built::plain(NodeOutcome::error(*e.diagnostic, e.transient))
+    fn failed(e: NodeError) -> BuildResult {
+        BuildResult::plain(NodeOutcome::error(*e.diagnostic, e.transient))
     }
 }
 
 /// A node to build, with the tests that guard it.
-pub(super) struct Building<'a> {
-    pub(super) shared: &'a Shared,
+pub(super) struct BuildTask<'a> {
+    pub(super) shared: &'a RunContext,
     pub(super) pool: &'a Arc<Pool>,
     pub(super) node: &'a Node,
     pub(super) guards: &'a [NodeId],
-    pub(super) existing: &'a Arc<Existing>,
+    pub(super) existing: &'a Arc<ExistingRelations>,
     pub(super) connection: &'a Connection,
 }
 
 /// Builds a node while it holds the lock on the node's relation.
-pub(super) fn build_node(building: &Building<'_>, waiting: &dyn Fn(Option<&str>)) -> Built {
-    let Building { shared, node, existing, connection, .. } = *building;
+pub(super) fn build_node(building: &BuildTask<'_>, waiting: &dyn Fn(Option<&str>)) -> BuildResult {
+    let BuildTask { shared, node, existing, connection, .. } = *building;
     let bindings = Arc::new(Bindings::new(shared.options.empty));
     let run = NodeRun { shared, node, bindings: &bindings, existing, connection };
     let Some(target) = &node.relation else { return build_locked(building, &run) };
     // Nothing is built yet: with a connection that was lost here the step begins anew.
     let locked = match lock(&run, target, waiting) {
-        Err(e) if e.again => lock(&run, target, waiting),
+        Err(e) if e.is_retryable_now => lock(&run, target, waiting),
         other => other,
     };
     let built = match locked {
         Ok(existing) => build_locked(building, &NodeRun { existing: &existing, ..run }),
-        Err(e) => Built::failed(e),
+        Err(e) => BuildResult::failed(e),
     };
     connection.with(|warehouse| warehouse.unlock(target));
     built
@@ -90,16 +90,16 @@ fn lock(
     run: &NodeRun<'_>,
     target: &Relation,
     waiting: &dyn Fn(Option<&str>),
-) -> Result<Arc<Existing>, NodeError> {
+) -> Result<Arc<ExistingRelations>, NodeError> {
     let name = target.short();
     let say = |text: Option<&str>| waiting(text.map(|t| format!("{name}, {t}")).as_deref());
     run.ask(|warehouse| warehouse.lock(target, &say))?;
-    if !run.engine().abilities.shared {
+    if !run.engine().capabilities.is_shared {
         return Ok(run.existing.clone());
     }
     let dialect = run.engine().dialect;
-    match run.ask(|warehouse| warehouse.find(&own_names(target, dialect))) {
-        Ok(found) => Ok(Arc::new(Existing::known(dialect, found, HashSet::new()))),
+    match run.ask(|warehouse| warehouse.find_relations(&helper_names(target, dialect))) {
+        Ok(found) => Ok(Arc::new(ExistingRelations::known(dialect, found, HashSet::new()))),
         Err(e) => {
             run.connection.with(|warehouse| warehouse.unlock(target));
             Err(e)
@@ -107,13 +107,13 @@ fn lock(
     }
 }
 
-fn build_locked(building: &Building<'_>, run: &NodeRun<'_>) -> Built {
+fn build_locked(building: &BuildTask<'_>, run: &NodeRun<'_>) -> BuildResult {
     let compiled = if matches!(run.node.kind, NodeKind::Seed) {
         None
     } else {
         match run.compile() {
             Ok(compiled) => Some(compiled),
-            Err(e) => return Built::plain(compile_failure(e, run.node)),
+            Err(e) => return BuildResult::plain(compile_failure(e, run.node)),
         }
     };
     let compiler = &run.shared.compiler;
@@ -122,7 +122,7 @@ fn build_locked(building: &Building<'_>, run: &NodeRun<'_>) -> Built {
     let custom = compiler.renderer.registry().materialization(&run.node.package, &name, overrides);
     let mut built = match custom.cloned() {
         Some(def) => build_by_macro(run, &def, compiled.as_ref()),
-        None => build_native(building, run, compiled.as_ref()).unwrap_or_else(Built::failed),
+        None => build_native(building, run, compiled.as_ref()).unwrap_or_else(BuildResult::failed),
     };
     built.outcome.compiled = compiled.as_ref().map(|c| c.sql.clone());
     built.compiled = compiled;
@@ -136,10 +136,10 @@ const PAUSE: Duration = Duration::from_millis(50);
 
 /// Builds a node with a built-in materialization.
 fn build_native(
-    building: &Building<'_>,
+    building: &BuildTask<'_>,
     run: &NodeRun<'_>,
     compiled: Option<&Compiled>,
-) -> Result<Built, NodeError> {
+) -> Result<BuildResult, NodeError> {
     let node = run.node;
     let materialization = node.materialization().filter(|m| m.relation_kind().is_some());
     let materialization = materialization.ok_or_else(|| unknown_materialization(node))?;
@@ -147,10 +147,10 @@ fn build_native(
     if run.engine().adapter.checks_strategy_first {
         check_strategy(run, materialization)?;
     }
-    if !run.engine().abilities.brackets_queries {
+    if !run.engine().capabilities.brackets_queries {
         check_query(run, compiled)?;
     }
-    let db = Db::Live(run.connection.clone());
+    let db = DatabaseAccess::Live(run.connection.clone());
     let session = run.shared.compiler.building(node, run.bindings, run.existing, db);
     let mut steps = NodeSteps {
         run: *run,
@@ -167,17 +167,22 @@ fn build_native(
         turn: RefCell::new(None),
         results: Vec::new(),
         failing_rows: Vec::new(),
-        before: run.shared.notes.as_deref().map(|notes| known_before(notes, run)),
+        state_before: run
+            .shared
+            .publication_state
+            .as_deref()
+            .map(|notes| read_state_before_build(notes, run)),
         effect: None,
     };
     let mut ending = attempt(materialization, &job, &mut steps);
     let mut again = 0;
-    while ending.as_ref().is_err_and(|e| e.again) && !steps.is_committed && again < TRIES {
+    while ending.as_ref().is_err_and(|e| e.is_retryable_now) && !steps.is_committed && again < TRIES
+    {
         // Nothing was published, so the node is built again from the beginning, without the
         // candidate of the failed attempt.
         again += 1;
         std::thread::sleep(PAUSE * again);
-        if run.connection.with(|warehouse| warehouse.ready()).is_ok() {
+        if run.connection.with(|warehouse| warehouse.ensure_connected()).is_ok() {
             drop_candidate(run, &job.target);
         }
         steps.forget_attempt();
@@ -188,35 +193,37 @@ fn build_native(
         run.ask(|warehouse| failing_rows.iter().try_for_each(|rows| write_rows(rows, warehouse)));
     let changes = changes_of(run, &job.target, &ending);
     let outcome = match ending.and_then(|ending| stored.map(|()| ending)) {
-        Ok(Ending::Published) => published(reply, effect),
-        Ok(Ending::Rejected(kept)) => not_published(run, &job, &results, kept.as_ref()),
+        Ok(MaterializationOutcome::Published) => published(reply, effect),
+        Ok(MaterializationOutcome::Rejected(kept)) => {
+            not_published(run, &job, &results, kept.as_ref())
+        }
         Err(e) => NodeOutcome::error(*e.diagnostic, e.transient),
     };
     let said = session.take_record();
     let mut warnings = job.seed.map(|s| offset_warnings(node, &s)).unwrap_or_default();
     warnings.extend(crate::parse::warning_diagnostics(said.warnings, node.span));
-    let rest = Built::plain(outcome);
-    Ok(Built { guards: results, changes, executed, logs: said.logs, warnings, ..rest })
+    let rest = BuildResult::plain(outcome);
+    Ok(BuildResult { guards: results, changes, executed, logs: said.logs, warnings, ..rest })
 }
 
 fn attempt(
     materialization: Materialization,
-    job: &Job,
+    job: &MaterializationJob,
     steps: &mut NodeSteps<'_>,
-) -> Result<Ending, NodeError> {
+) -> Result<MaterializationOutcome, NodeError> {
     let ending = store_node(materialization, job, steps);
     steps.abandon();
     ending
 }
 
-fn published(reply: Option<Reply>, effect: Option<Effect>) -> NodeOutcome {
+fn published(reply: Option<Reply>, effect: Option<PublicationEffect>) -> NodeOutcome {
     let reply = reply.unwrap_or_else(Reply::ok);
     let (message, adapter_response) = (Some(reply.message.clone()), reply.to_json());
     NodeOutcome { message, adapter_response, effect, ..NodeOutcome::new(RunStatus::Success) }
 }
 
 /// The inputs of a built-in materialization.
-fn job_of(run: &NodeRun<'_>) -> Result<Job, NodeError> {
+fn job_of(run: &NodeRun<'_>) -> Result<MaterializationJob, NodeError> {
     let (node, engine) = (run.node, run.engine());
     let Some(target) = node.relation.clone() else {
         return Err(internal_error(&format!("`{}` has no relation", node.name)));
@@ -235,7 +242,7 @@ fn job_of(run: &NodeRun<'_>) -> Result<Job, NodeError> {
         return Err(internal_error(&format!("`{}` is not built", node.name)));
     };
     let is_seed = matches!(node.kind, NodeKind::Seed);
-    Ok(Job {
+    Ok(MaterializationJob {
         span: node.span,
         existing: run.existing.find(&target).cloned(),
         config: node.typed.clone(),
@@ -292,7 +299,7 @@ fn check_strategy(run: &NodeRun<'_>, materialization: Materialization) -> Result
     let wanted = format!("get_incremental_{}_sql", strategy.replace('+', "_"));
     let found = run.shared.compiler.renderer.registry().lookup(&node.package, &wanted);
     // A built-in macro of a strategy that this engine does not have is none.
-    let has_strategy = run.engine().abilities.strategies.contains(&strategy);
+    let has_strategy = run.engine().capabilities.strategies.contains(&strategy);
     if found.is_some_and(|d| !d.package.starts_with("dbt") || has_strategy) {
         return Ok(());
     }
@@ -302,7 +309,7 @@ fn check_strategy(run: &NodeRun<'_>, materialization: Materialization) -> Result
     let span = node.config.entry("incremental_strategy").and_then(|e| e.span);
     let d = Diagnostic::error(Code::UnknownMacro, message)
         .primary(span.unwrap_or(node.span), "asked for here");
-    let built_in = run.engine().abilities.strategies.join(", ");
+    let built_in = run.engine().capabilities.strategies.join(", ");
     Err(NodeError::lasting(d.help(format!(
         "{built_in} are built in on {}; a project defines others by such a macro",
         run.engine().label
@@ -320,21 +327,21 @@ fn drop_candidate(run: &NodeRun<'_>, target: &Relation) {
 fn changes_of(
     run: &NodeRun<'_>,
     target: &Relation,
-    ending: &Result<Ending, NodeError>,
+    ending: &Result<MaterializationOutcome, NodeError>,
 ) -> Vec<(Relation, Option<ExistingRelation>)> {
     if ending.is_err() {
         drop_candidate(run, target);
     }
-    let is_published = matches!(ending, Ok(Ending::Published));
+    let is_published = matches!(ending, Ok(MaterializationOutcome::Published));
     let mut changes = Vec::new();
-    for relation in own_names(target, run.engine().dialect) {
+    for relation in helper_names(target, run.engine().dialect) {
         // A successful build leaves no relation beside the published one that was not there before.
         // Not asking for it saves a query that is slow in a large catalog.
         if is_published && relation != *target && run.existing.find(&relation).is_none() {
             changes.push((relation, None));
             continue;
         }
-        let columns = run.connection.with(|w| w.columns(&relation)).unwrap_or_default();
+        let columns = run.connection.with(|w| w.list_columns(&relation)).unwrap_or_default();
         let now = (!columns.is_empty()).then(|| {
             let is_old = relation == *target && ending.is_err();
             let old = run.existing.find(&relation).filter(|_| is_old);
@@ -349,7 +356,7 @@ fn changes_of(
 /// The outcome of a node whose guards failed.
 fn not_published(
     run: &NodeRun<'_>,
-    job: &Job,
+    job: &MaterializationJob,
     results: &[GuardResult],
     kept: Option<&Relation>,
 ) -> NodeOutcome {

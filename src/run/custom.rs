@@ -1,11 +1,11 @@
 //! Builds nodes with a custom `{% materialization %}`, which runs its SQL and publishes itself.
 
-use super::build::Built;
+use super::build::BuildResult;
 use super::failure::database_error;
 use super::node::NodeRun;
-use super::publish::{known_before, write_note};
-use crate::compile::{Compiled, unit_of};
-use crate::context::{Db, NodeScope, Session, failure_diagnostic};
+use super::publish::{read_state_before_build, write_publication};
+use crate::compile::{Compiled, subject_of};
+use crate::context::{DatabaseAccess, NodeScope, RenderSession, failure_diagnostic};
 use crate::engine::{ExistingRelation, Relation};
 use crate::jinja::MacroDef;
 use crate::outcome::{NodeOutcome, RunStatus};
@@ -15,14 +15,15 @@ pub(super) fn build_by_macro(
     run: &NodeRun<'_>,
     def: &Arc<MacroDef>,
     compiled: Option<&Compiled>,
-) -> Built {
+) -> BuildResult {
     let (compiler, node) = (&run.shared.compiler, run.node);
-    let before = run.shared.notes.as_deref().map(|notes| known_before(notes, run));
-    let mut unit = unit_of(node);
-    unit.compiled = compiled.map(|c| Arc::from(c.sql.as_str()));
+    let before =
+        run.shared.publication_state.as_deref().map(|notes| read_state_before_build(notes, run));
+    let mut subject = subject_of(node);
+    subject.compiled = compiled.map(|c| Arc::from(c.sql.as_str()));
     let runtime = compiler.runtime(run.bindings, run.existing);
-    let db = Db::Live(run.connection.clone());
-    let session = Session::execute(&compiler.context, &node.package, unit, runtime, db);
+    let db = DatabaseAccess::Live(run.connection.clone());
+    let session = RenderSession::execute(&compiler.context, &node.package, subject, runtime, db);
     let scope = Arc::new(NodeScope(session.clone()));
     let renderer = &compiler.renderer;
     let result = renderer.call_macro(true, def, &[], &node.package, scope, session.clone());
@@ -39,18 +40,20 @@ pub(super) fn build_by_macro(
     };
     let changes = node.relation.iter().filter_map(|target| found_now(run, target)).collect();
     // The macro has committed, so this record is not part of its transaction.
-    if let (Ok(_), Some(notes), Some(before)) = (&result, run.shared.notes.as_deref(), &before) {
-        match run.connection.with(|warehouse| write_note(notes, node, before, warehouse)) {
+    if let (Ok(_), Some(notes), Some(before)) =
+        (&result, run.shared.publication_state.as_deref(), &before)
+    {
+        match run.connection.with(|warehouse| write_publication(notes, node, before, warehouse)) {
             Ok(effect) => outcome.effect = effect,
             Err(e) => outcome = NodeOutcome::error(*database_error(&e, node).diagnostic, false),
         }
     }
     let said = session.take_record();
-    Built {
+    BuildResult {
         changes,
         logs: said.logs,
         warnings: crate::parse::warning_diagnostics(said.warnings, node.span).collect(),
-        ..Built::plain(outcome)
+        ..BuildResult::plain(outcome)
     }
 }
 
@@ -58,6 +61,6 @@ pub(super) fn build_by_macro(
 fn found_now(run: &NodeRun<'_>, target: &Relation) -> Option<(Relation, Option<ExistingRelation>)> {
     let dialect = run.engine().dialect;
     let (database, schema) = target.stored_schema(dialect)?;
-    let all = run.connection.with(|warehouse| warehouse.list(&database, &schema)).ok()?;
+    let all = run.connection.with(|warehouse| warehouse.list_relations(&database, &schema)).ok()?;
     Some((target.clone(), all.into_iter().find(|r| r.relation.same(target, dialect))))
 }

@@ -9,11 +9,11 @@ use std::collections::BTreeMap;
 
 /// The number of results by status.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Totals {
+pub(crate) struct StatusTotals {
     counts: BTreeMap<&'static str, usize>,
 }
 
-impl Totals {
+impl StatusTotals {
     pub(crate) fn add(&mut self, status: RunStatus) {
         *self.counts.entry(status.as_str()).or_default() += 1;
     }
@@ -38,28 +38,28 @@ pub(crate) struct NodeVerdict {
 
 /// A stale node that is not built now.
 #[derive(Clone, Debug)]
-pub(crate) struct Left {
+pub(crate) struct SkippedStale {
     pub(crate) unique_id: String,
     pub(crate) name: String,
     /// Why the node is stale.
     pub(crate) verdict: Verdict,
-    pub(crate) why: LeftReason,
+    pub(crate) why: SkippedStaleReason,
 }
 
 /// Why a stale node is not built now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum LeftReason {
+pub(crate) enum SkippedStaleReason {
     #[error("it failed, and nothing has changed for it since")]
     FailedBefore,
     #[error("it reads something that is left")]
-    ReadsLeft,
+    ReadsSkipped,
     #[error("beyond --depth")]
     TooDeep,
 }
 
 /// Why the first rows of a relation cannot be shown.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum NoRows {
+pub(crate) enum ShowRowsError {
     #[error("`{0}` is not stored")]
     NotStored(String),
     #[error("{0}")]
@@ -68,7 +68,7 @@ pub(crate) enum NoRows {
 
 #[derive(Clone, Debug)]
 pub(crate) enum Event {
-    Judged {
+    VerdictsReached {
         nodes: Vec<NodeVerdict>,
     },
     RunStarted {
@@ -114,7 +114,7 @@ pub(crate) enum Event {
     },
     Interrupted,
     RunFinished {
-        totals: Totals,
+        totals: StatusTotals,
         seconds: f64,
     },
 }

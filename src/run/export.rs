@@ -1,6 +1,6 @@
 //! Runs an export: reads the published relation and writes it to the export's target.
 
-use super::Shared;
+use super::RunContext;
 use super::failure::database_error;
 use crate::config::{
     ExportColumn, ExportTarget, ExportType, Yaml, YamlMap, YamlValue, read_export,
@@ -17,7 +17,7 @@ use crate::sink::{
 use std::sync::Arc;
 
 /// Runs one export.
-pub(super) fn run_export(shared: &Shared, node: &Node, connection: &Connection) -> NodeOutcome {
+pub(super) fn run_export(shared: &RunContext, node: &Node, connection: &Connection) -> NodeOutcome {
     let NodeKind::Export(export) = &node.kind else {
         return NodeOutcome::error(
             internal_diagnostic(format!("`{}` is no export", node.name)),
@@ -34,15 +34,19 @@ pub(super) fn run_export(shared: &Shared, node: &Node, connection: &Connection) 
             }),
             ..NodeOutcome::new(RunStatus::Success)
         },
-        Err((diagnostic, transient)) => NodeOutcome::error(*diagnostic, transient),
+        Err(e) => NodeOutcome::error(*e.diagnostic, e.transient),
     }
 }
 
-/// A diagnostic, and whether a retry can help.
-pub(crate) type ExportFailed = (Box<Diagnostic>, bool);
+/// Why an export failed.
+pub(crate) struct ExportError {
+    pub(crate) diagnostic: Box<Diagnostic>,
+    /// Whether a retry can help.
+    pub(crate) transient: bool,
+}
 
-fn plain(d: Diagnostic) -> ExportFailed {
-    (Box::new(d), false)
+fn lasting_error(d: Diagnostic) -> ExportError {
+    ExportError { diagnostic: Box::new(d), transient: false }
 }
 
 /// Renders the fields of an export, which parsing left unrendered, and checks them.
@@ -50,7 +54,7 @@ pub(crate) fn export_target(
     context: &Arc<ContextProject>,
     node: &Node,
     export: &Export,
-) -> Result<ExportTarget, ExportFailed> {
+) -> Result<ExportTarget, ExportError> {
     let mut out = Vec::new();
     let own = export.kind.keys();
     let entries = export.fields.iter().filter(|(key, _)| own.contains(&&*key.text));
@@ -58,36 +62,36 @@ pub(crate) fn export_target(
     let tree = Yaml { span: node.span, value: YamlValue::Map(fields) };
     let rendered = YamlRenderer::new(context, &node.package).tree(&tree, &|_| false, &mut out);
     let Some(map) = rendered.as_map() else {
-        return Err(plain(internal_diagnostic("fields are no mapping")));
+        return Err(lasting_error(internal_diagnostic("fields are no mapping")));
     };
     if let Some(wrong) = out.into_iter().find(Diagnostic::is_error) {
-        return Err(plain(wrong));
+        return Err(lasting_error(wrong));
     }
     let checked = read_export(export.kind, map, node.span);
     match (checked.value, checked.diagnostics.into_iter().find(Diagnostic::is_error)) {
         (Some(target), None) => Ok(target),
-        (_, Some(wrong)) => Err(plain(wrong)),
-        (None, None) => Err(plain(internal_diagnostic("an export without a target"))),
+        (_, Some(wrong)) => Err(lasting_error(wrong)),
+        (None, None) => Err(lasting_error(internal_diagnostic("an export without a target"))),
     }
 }
 
 fn write(
-    shared: &Shared,
+    shared: &RunContext,
     node: &Node,
     target: &ExportTarget,
     connection: &Connection,
-) -> Result<WrittenRows, ExportFailed> {
+) -> Result<WrittenRows, ExportError> {
     let table = read(shared, node, target, connection)?;
     let run = run_id(shared);
     let project = &shared.compiler.manifest.project;
     let job = SinkJob {
-        export: &node.name,
-        run: &run,
+        export_name: &node.name,
+        run_id: &run,
         dry_run: shared.options.dry_run,
         system: shared.system.as_ref(),
         project: &project.root,
         target_path: &shared.target_path,
-        stopped: &|| shared.cancel.is_cancelled(),
+        is_stopped: &|| shared.cancel.is_cancelled(),
         pace: &shared.pace,
     };
     let written = match target {
@@ -99,44 +103,44 @@ fn write(
     };
     written.map_err(|e| {
         let d = Diagnostic::error(Code::ExportFailed, e.message).primary(node.span, "this export");
-        (Box::new(d.help_if(e.help, |h| h)), e.transient)
+        ExportError { diagnostic: Box::new(d.help_if(e.help, |h| h)), transient: e.transient }
     })
 }
 
 /// The id that all attempts of one run share: the scheduler's, or else a random one.
-fn run_id(shared: &Shared) -> String {
+fn run_id(shared: &RunContext) -> String {
     read_variable(shared, "STRATA_RUN_ID")
         .or_else(|| airflow_run(shared))
         .unwrap_or_else(|| uuid::Uuid::new_v4().to_string())
 }
 
-fn airflow_run(shared: &Shared) -> Option<String> {
+fn airflow_run(shared: &RunContext) -> Option<String> {
     let dag = read_variable(shared, "AIRFLOW_CTX_DAG_ID")?;
     let run = read_variable(shared, "AIRFLOW_CTX_DAG_RUN_ID")?;
     Some(format!("{dag} {run}"))
 }
 
 /// An environment variable; `None` if it is unset or empty.
-fn read_variable(shared: &Shared, name: &str) -> Option<String> {
+fn read_variable(shared: &RunContext, name: &str) -> Option<String> {
     shared.system.env(name).filter(|value| !value.is_empty())
 }
 
 /// Reads the rows of the published relation.
 fn read(
-    shared: &Shared,
+    shared: &RunContext,
     node: &Node,
     target: &ExportTarget,
     connection: &Connection,
-) -> Result<SinkTable, ExportFailed> {
+) -> Result<SinkTable, ExportError> {
     let manifest = &shared.compiler.manifest;
     let Some(model) = node.depends_on.first().map(|id| manifest.node(*id)) else {
-        return Err(plain(internal_diagnostic("an export without a model")));
+        return Err(lasting_error(internal_diagnostic("an export without a model")));
     };
     let Some(relation) = model.relation.as_ref().filter(|_| !model.is_ephemeral()) else {
         let message = format!("`{}` is not stored: it is {}", model.name, model.materialized());
         return Err(mistake(node, message, "export a table or a view that reads it"));
     };
-    let known = connection.with(|w| w.columns(relation)).map_err(|e| unreadable(node, &e))?;
+    let known = connection.with(|w| w.list_columns(relation)).map_err(|e| unreadable(node, &e))?;
     if known.is_empty() {
         let message = format!("{} is not in the database", relation.short());
         let help = format!("build it first: strata build --select {}", model.name);
@@ -149,7 +153,7 @@ fn read(
     let columns = columns(asked, &known, connection.engine()).map_err(|(column, message)| {
         let names: Vec<&str> = known.iter().map(|c| c.name.as_str()).collect();
         let d = Diagnostic::error(Code::ExportFailed, message).primary(column.span, "");
-        plain(d.help(format!("{} has {}", relation.short(), names.join(", "))))
+        lasting_error(d.help(format!("{} has {}", relation.short(), names.join(", "))))
     })?;
     if let Some(twice) = columns
         .iter()
@@ -168,15 +172,15 @@ fn read(
 }
 
 /// The failure of a query of an export.
-fn unreadable(node: &Node, e: &EngineError) -> ExportFailed {
+fn unreadable(node: &Node, e: &EngineError) -> ExportError {
     let e = database_error(e, node);
-    (e.diagnostic, e.transient)
+    ExportError { diagnostic: e.diagnostic, transient: e.transient }
 }
 
 /// An error in the export itself.
-fn mistake(node: &Node, message: String, help: impl Into<String>) -> ExportFailed {
+fn mistake(node: &Node, message: String, help: impl Into<String>) -> ExportError {
     let d = Diagnostic::error(Code::ExportFailed, message).primary(node.span, "this export");
-    plain(d.help(help))
+    lasting_error(d.help(help))
 }
 
 /// A column in the query of an export. Types that the driver returns as bytes are cast to text.

@@ -83,6 +83,6 @@ pub(super) fn sql_error(e: &EngineError, sql: &SqlText, whole: Span) -> NodeErro
     NodeError {
         diagnostic: Box::new(d),
         transient: e.is_transient(),
-        again: matches!(e.kind, EngineErrorKind::Connection | EngineErrorKind::Conflict),
+        is_retryable_now: matches!(e.kind, EngineErrorKind::Connection | EngineErrorKind::Conflict),
     }
 }

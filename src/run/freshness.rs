@@ -1,23 +1,25 @@
 //! Measures the freshness of sources.
 
-use super::events::{Event, Totals};
+use super::events::{Event, StatusTotals};
 use super::failure::database_error;
-use super::hooks::{end_context, run_hooks};
+use super::hooks::{on_run_end_context, run_hooks};
 use super::queue::TICK;
 use super::worker::{Clock, STACK};
-use super::{CancelToken, Shared};
-use crate::compile::{MacroCall, render_hook, unit_of};
+use super::{CancelToken, RunContext};
+use crate::compile::{MacroCall, render_hook, subject_of};
 use crate::config::Json;
 use crate::context::{
-    Bindings, Db, LogLine, RelationValue, Session, TransactionControl, instant_of_text,
-    instant_of_value, internal_diagnostic, response_json, rows_of,
+    Bindings, DatabaseAccess, LogLine, RelationValue, RenderSession, TransactionControl,
+    instant_of_text, instant_of_value, internal_diagnostic, response_json, rows_of,
 };
 use crate::diag::{Code, Diagnostic};
-use crate::engine::{Connection, EngineError, Existing, Pool, Warehouse};
+use crate::engine::{Connection, EngineError, ExistingRelations, Pool, Warehouse};
 use crate::manifest::{
-    FreshnessStatus, Node, NodeId, NodeKind, ResourceType, SourceTable, Threshold,
+    FreshnessStatus, FreshnessThreshold, Node, NodeId, NodeKind, ResourceType, SourceTable,
 };
-use crate::outcome::{Measured, NodeOutcome, RunResult, RunStatus, SourceFreshness, Timing};
+use crate::outcome::{
+    FreshnessMeasurement, NodeOutcome, RunResult, RunStatus, SourceFreshness, Timing,
+};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 use jiff::Timestamp;
 use minijinja::value::Value;
@@ -29,7 +31,7 @@ const NEVER: i64 = -62_135_596_800;
 
 /// The inputs of `check_sources`.
 pub(crate) struct FreshnessRequest<'a> {
-    pub(crate) shared: Arc<Shared>,
+    pub(crate) shared: Arc<RunContext>,
     pub(crate) sources: &'a [NodeId],
     pub(crate) warehouse: Box<dyn Warehouse>,
     pub(crate) cancel: CancelToken,
@@ -49,17 +51,17 @@ pub(crate) struct FreshnessRun {
 /// A message from a worker.
 enum Message {
     Started(NodeId),
-    Done(NodeId, Box<Answer>),
+    Done(NodeId, Box<FreshnessAnswer>),
 }
 
-struct Answer {
+struct FreshnessAnswer {
     freshness: SourceFreshness,
-    said: Said,
+    said: MacroOutput,
 }
 
 /// Logs and warnings of templates.
 #[derive(Default)]
-struct Said {
+struct MacroOutput {
     logs: Vec<LogLine>,
     warnings: Vec<Diagnostic>,
 }
@@ -74,7 +76,7 @@ pub(crate) fn check_sources(
     let manifest = shared.compiler.manifest.clone();
     let threads = shared.options.threads.min(sources.len()).max(1);
     emit(Event::FreshnessStarted { sources: sources.len(), threads });
-    let mut progress = Progress::new(sources.len());
+    let mut progress = FreshnessProgress::new(sources.len());
     let pool = Pool::new(warehouse, threads)?;
     if hooks {
         let lease = pool.lease()?;
@@ -130,12 +132,12 @@ pub(crate) fn check_sources(
         }
     });
     if hooks && !stopped {
-        let extra = end_context(&shared, &progress.all);
+        let extra = on_run_end_context(&shared, &progress.all);
         let results = run_hooks(&shared, &manifest.on_run_end, &*pool.lease()?, extra, emit);
         progress.count(&results);
     }
     let seconds = clock.seconds();
-    let Progress { totals, failed, answers, .. } = progress;
+    let FreshnessProgress { totals, failed, answers, .. } = progress;
     emit(Event::RunFinished { totals, seconds });
     Ok(FreshnessRun { sources: answers, failed: failed || stopped, seconds })
 }
@@ -146,21 +148,21 @@ fn drain(tasks: &Receiver<NodeId>) {
 }
 
 /// The results so far.
-struct Progress {
+struct FreshnessProgress {
     /// In the order in which they finished.
     answers: Vec<SourceFreshness>,
     /// The number of sources to measure.
     total: usize,
     /// The results for on-run-end hooks: those of on-run-start hooks, then those of sources.
     all: Vec<RunResult>,
-    totals: Totals,
+    totals: StatusTotals,
     failed: bool,
 }
 
-impl Progress {
-    fn new(total: usize) -> Progress {
+impl FreshnessProgress {
+    fn new(total: usize) -> FreshnessProgress {
         let (answers, all) = (Vec::new(), Vec::new());
-        Progress { answers, total, all, totals: Totals::default(), failed: false }
+        FreshnessProgress { answers, total, all, totals: StatusTotals::default(), failed: false }
     }
 
     fn count(&mut self, results: &[RunResult]) {
@@ -169,8 +171,8 @@ impl Progress {
     }
 
     /// Emits the logs and warnings of an answer, records it and returns its result.
-    fn add(&mut self, answer: Answer, emit: &mut dyn FnMut(Event)) -> RunResult {
-        let Answer { freshness, said } = answer;
+    fn add(&mut self, answer: FreshnessAnswer, emit: &mut dyn FnMut(Event)) -> RunResult {
+        let FreshnessAnswer { freshness, said } = answer;
         said.logs.into_iter().for_each(|line| emit(Event::Log { line }));
         said.warnings.into_iter().for_each(|diagnostic| emit(Event::Warning { diagnostic }));
         let result = freshness.result.clone();
@@ -196,7 +198,7 @@ impl Progress {
 
 /// A thread that measures one source after the other.
 struct Worker {
-    shared: Arc<Shared>,
+    shared: Arc<RunContext>,
     pool: Arc<Pool>,
     number: usize,
     tasks: Receiver<NodeId>,
@@ -217,11 +219,11 @@ impl Worker {
 const WHAT: &str = "freshness of";
 
 /// Measures one source on an idle connection. A panic fails the source, not the run.
-fn check(shared: &Shared, pool: &Arc<Pool>, worker: usize, id: NodeId) -> Answer {
+fn check(shared: &RunContext, pool: &Arc<Pool>, worker: usize, id: NodeId) -> FreshnessAnswer {
     let node = shared.compiler.manifest.node(id);
     let (started, clock) = (shared.system.now(), Clock::start());
-    let mut said = Said::default();
-    let mut criteria = Threshold::default();
+    let mut said = MacroOutput::default();
+    let mut criteria = FreshnessThreshold::default();
     let answered = match (&node.kind, pool.lease()) {
         (NodeKind::Source(table), Ok(lease)) => {
             criteria = table.freshness.clone().unwrap_or_default();
@@ -269,18 +271,18 @@ fn check(shared: &Shared, pool: &Arc<Pool>, worker: usize, id: NodeId) -> Answer
             .as_ref()
             .map(|r| r.render(shared.compiler.manifest.project.dialect)),
     };
-    Answer { freshness: SourceFreshness { criteria, measured, result }, said }
+    FreshnessAnswer { freshness: SourceFreshness { criteria, measured, result }, said }
 }
 
 /// The load time, the current time and the status of a source, with the engine's response.
 fn measure(
-    shared: &Shared,
+    shared: &RunContext,
     node: &Node,
     table: &SourceTable,
-    criteria: &Threshold,
+    criteria: &FreshnessThreshold,
     connection: &Connection,
-    said: &mut Said,
-) -> Result<(Measured, Json), Box<Diagnostic>> {
+    said: &mut MacroOutput,
+) -> Result<(FreshnessMeasurement, Json), Box<Diagnostic>> {
     let relation = node.relation.clone().map_or_else(
         || Value::from(()),
         |r| RelationValue::value(r, shared.compiler.context.target.engine),
@@ -320,11 +322,11 @@ fn measure(
     };
     let call = MacroCall {
         def: &def,
-        package: root,
-        unit: unit_of(node),
+        lookup_package: root,
+        subject: subject_of(node),
         args,
         span: node.span,
-        transactions: TransactionControl::Maker,
+        transactions: TransactionControl::Creator,
     };
     let called = compiler.call(call, Some(connection));
     said.logs.extend(called.logs);
@@ -332,13 +334,14 @@ fn measure(
     let value = called.value?;
     let (max_loaded_at, snapshotted_at) = read_times(shared, node, macro_name, &value)?;
     let age = snapshotted_at.duration_since(max_loaded_at).as_micros() as f64 / 1e6;
-    let measured = Measured { max_loaded_at, snapshotted_at, age, status: criteria.status(age) };
+    let measured =
+        FreshnessMeasurement { max_loaded_at, snapshotted_at, age, status: criteria.status(age) };
     Ok((measured, response_json(&value)))
 }
 
 /// The latest load time and the current time, from a macro's result.
 fn read_times(
-    shared: &Shared,
+    shared: &RunContext,
     node: &Node,
     macro_name: &str,
     answer: &Value,
@@ -368,12 +371,12 @@ fn read_times(
 }
 
 fn read_time(
-    shared: &Shared,
+    shared: &RunContext,
     node: &Node,
     value: &Value,
     what: &str,
 ) -> Result<Timestamp, Box<Diagnostic>> {
-    let are_texts = shared.compiler.context.target.engine.abilities.times_are_texts;
+    let are_texts = shared.compiler.context.target.engine.capabilities.times_are_texts;
     let text = value.as_str().filter(|_| are_texts);
     text.map_or_else(|| instant_of_value(value), instant_of_text).ok_or_else(|| {
         let name = node.display_name();
@@ -390,19 +393,20 @@ fn mistake(node: &Node, message: String, help: &str) -> Box<Diagnostic> {
 
 /// Renders `loaded_at_query`, with the source as `this` and `source_node`.
 fn query_text(
-    shared: &Shared,
+    shared: &RunContext,
     node: &Node,
     query: &str,
     connection: &Connection,
-    said: &mut Said,
+    said: &mut MacroOutput,
 ) -> Result<String, Box<Diagnostic>> {
     let compiler = &shared.compiler;
-    let mut unit = unit_of(node);
+    let mut subject = subject_of(node);
     let model = crate::jinja::from_json(&Json::Object(compiler.manifest.node_json(node)));
-    unit.extra = vec![("source_node", model)];
-    let runtime = compiler.runtime(&Arc::new(Bindings::default()), &Arc::new(Existing::Unknown));
-    let db = Db::Live(connection.clone());
-    let session = Session::execute(&compiler.context, &node.package, unit, runtime, db);
+    subject.extra = vec![("source_node", model)];
+    let runtime =
+        compiler.runtime(&Arc::new(Bindings::default()), &Arc::new(ExistingRelations::Unknown));
+    let db = DatabaseAccess::Live(connection.clone());
+    let session = RenderSession::execute(&compiler.context, &node.package, subject, runtime, db);
     let text = render_hook(&compiler.renderer, &session, query, node.span);
     let record = session.take_record();
     said.logs.extend(record.logs);
@@ -411,7 +415,7 @@ fn query_text(
 }
 
 /// The age of a source that is too old; `None` if it is fresh.
-fn message(measured: &Measured, criteria: &Threshold) -> Option<String> {
+fn message(measured: &FreshnessMeasurement, criteria: &FreshnessThreshold) -> Option<String> {
     let (word, limit) = match measured.status {
         FreshnessStatus::Pass => return None,
         FreshnessStatus::Warn => ("warn", &criteria.warn_after),

@@ -3,9 +3,9 @@
 //! `not_null` and `accepted_values` test each row by itself, so that one query can count the
 //! failing rows of all of them. A test with a count of zero has passed; any other is then run on
 //! its own, so that its result, its messages and its stored rows are the usual ones. Done only on
-//! engines that gain by it (`Abilities::fuses_row_tests`).
+//! engines that gain by it (`EngineCapabilities::fuses_row_tests`).
 
-use super::Shared;
+use super::RunContext;
 use super::node::NodeRun;
 use crate::config::{Json, python_str};
 use crate::engine::{Cell, Relation};
@@ -15,12 +15,12 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 /// The tests of a node that no row of the relation fails.
-pub(super) fn find_passed(
+pub(super) fn find_passed_tests(
     run: &NodeRun<'_>,
     tests: &[NodeId],
     relation: &Relation,
 ) -> HashSet<NodeId> {
-    if !run.engine().abilities.fuses_row_tests {
+    if !run.engine().capabilities.fuses_row_tests {
         return HashSet::new();
     }
     let (mut ids, mut conditions) = (Vec::new(), Vec::new());
@@ -44,7 +44,7 @@ pub(super) fn find_passed(
 
 /// The condition of the rows that fail a test; `None` if the test is not a built-in row test of
 /// this node with default thresholds.
-fn failing_rows(shared: &Shared, node: &Node, of: NodeId) -> Option<String> {
+fn failing_rows(shared: &RunContext, node: &Node, of: NodeId) -> Option<String> {
     let test = node.generic_test()?;
     if test.attached != Some(of)
         || test.namespace.is_some()

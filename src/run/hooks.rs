@@ -4,10 +4,10 @@ use super::events::Event;
 use super::failure::sql_error;
 use super::queue::artifact_path;
 use super::worker::Clock;
-use super::{CancelToken, Shared};
-use crate::compile::{render_hook, unit_of};
-use crate::context::{Bindings, Db, Session, node_config};
-use crate::engine::{Cancel, Connection, Existing};
+use super::{CancelToken, RunContext};
+use crate::compile::{render_hook, subject_of};
+use crate::context::{Bindings, DatabaseAccess, RenderSession, node_config};
+use crate::engine::{Cancel, Connection, ExistingRelations};
 use crate::jinja::{dict, from_json, list, make_pair};
 use crate::manifest::{Node, NodeId, ResourceType};
 use crate::outcome::{NodeOutcome, RunResult, RunStatus, SkipReason, Timing};
@@ -22,19 +22,19 @@ const LOOK_UP: Duration = Duration::from_millis(200);
 
 /// Cancels the statements of a connection for as long as the cancel token is set. Used for hooks,
 /// and for commands without a run.
-pub(crate) struct Watch(
+pub(crate) struct CancelWatch(
     #[expect(dead_code, reason = "the thread ends when it is dropped")] Sender<()>,
 );
 
-impl Watch {
-    pub(crate) fn new(cancel: &CancelToken, statement: Arc<dyn Cancel>) -> Watch {
+impl CancelWatch {
+    pub(crate) fn new(cancel: &CancelToken, statement: Arc<dyn Cancel>) -> CancelWatch {
         let (sender, receiver) = crossbeam_channel::bounded::<()>(0);
         let cancel = cancel.clone();
         // If no thread can be started, a hook cannot be interrupted; nothing else is lost.
         let _ = std::thread::Builder::new()
             .name("watch".to_owned())
             .spawn(move || stop_while_cancelled(&receiver, &cancel, statement.as_ref()));
-        Watch(sender)
+        CancelWatch(sender)
     }
 }
 
@@ -49,7 +49,7 @@ fn stop_while_cancelled(receiver: &Receiver<()>, cancel: &CancelToken, statement
 
 /// Runs on-run hooks one after the other; after a failure the remaining ones are skipped.
 pub(super) fn run_hooks(
-    shared: &Arc<Shared>,
+    shared: &Arc<RunContext>,
     ids: &[NodeId],
     connection: &Connection,
     extra: Vec<(&'static str, Value)>,
@@ -96,20 +96,21 @@ pub(super) fn run_hooks(
 }
 
 fn hook(
-    shared: &Shared,
+    shared: &RunContext,
     node: &Node,
     connection: &Connection,
     extra: &[(&'static str, Value)],
     emit: &mut dyn FnMut(Event),
 ) -> NodeOutcome {
-    let mut unit = unit_of(node);
-    unit.this = None;
-    unit.extra = extra.to_vec();
-    let runtime =
-        shared.compiler.runtime(&Arc::new(Bindings::default()), &Arc::new(Existing::Unknown));
-    let db = Db::Live(connection.clone());
+    let mut subject = subject_of(node);
+    subject.this = None;
+    subject.extra = extra.to_vec();
+    let runtime = shared
+        .compiler
+        .runtime(&Arc::new(Bindings::default()), &Arc::new(ExistingRelations::Unknown));
+    let db = DatabaseAccess::Live(connection.clone());
     let compiler = &shared.compiler;
-    let session = Session::execute(&compiler.context, &node.package, unit, runtime, db);
+    let session = RenderSession::execute(&compiler.context, &node.package, subject, runtime, db);
     let raw = node.text.as_ref().map(|t| t.raw.to_string()).unwrap_or_default();
     let rendered = render_hook(&compiler.renderer, &session, &raw, node.span);
     for line in session.take_record().logs {
@@ -143,7 +144,10 @@ fn passed_message(node: &Node) -> String {
 }
 
 /// The variables `results`, `schemas` and `database_schemas` of on-run-end hooks.
-pub(super) fn end_context(shared: &Shared, results: &[RunResult]) -> Vec<(&'static str, Value)> {
+pub(super) fn on_run_end_context(
+    shared: &RunContext,
+    results: &[RunResult],
+) -> Vec<(&'static str, Value)> {
     let manifest = &shared.compiler.manifest;
     let mut schemas: BTreeSet<(String, String)> = BTreeSet::new();
     let mut all = Vec::new();
@@ -177,7 +181,7 @@ pub(super) fn end_context(shared: &Shared, results: &[RunResult]) -> Vec<(&'stat
 
 /// A result with its node, as in dbt: the node has its compiled SQL, and its config is `none` for
 /// keys that are not set.
-fn result_value(shared: &Shared, node: &Node, result: &RunResult) -> Value {
+fn result_value(shared: &RunContext, node: &Node, result: &RunResult) -> Value {
     let outcome = &result.outcome;
     let timing = result.timing.iter().map(|t| {
         let (started, completed) = (t.started.to_string(), t.completed.to_string());

@@ -26,12 +26,14 @@ mod testing;
 mod unnamed;
 mod worker;
 
-pub(crate) use events::{Event, Left, LeftReason, NoRows, NodeVerdict, Totals};
+pub(crate) use events::{
+    Event, NodeVerdict, ShowRowsError, SkippedStale, SkippedStaleReason, StatusTotals,
+};
 pub(crate) use export::export_target;
 pub(crate) use freshness::{FreshnessRequest, check_sources};
-pub(crate) use hooks::Watch;
-pub(crate) use publish::Notes;
-pub(crate) use queue::{RunRequest, artifact_path, run_nothing, run_plan};
+pub(crate) use hooks::CancelWatch;
+pub(crate) use publish::PublicationState;
+pub(crate) use queue::{RunRequest, artifact_path, report_empty_run, run_plan};
 
 use crate::compile::Compiler;
 use crate::diag::WarningOptions;
@@ -57,7 +59,7 @@ pub(crate) struct RunOptions {
     /// Which warnings count as errors.
     pub(crate) warnings: WarningOptions,
     /// The indices of steps that are needed only if one of their inputs changes.
-    pub(crate) maybe: HashSet<usize>,
+    pub(crate) conditional_steps: HashSet<usize>,
     /// The number of a failing test's rows to return for display; 0 for none.
     pub(crate) sample: usize,
     /// After this time, no further steps are started.
@@ -67,7 +69,7 @@ pub(crate) struct RunOptions {
 }
 
 /// The state that all workers share.
-pub(crate) struct Shared {
+pub(crate) struct RunContext {
     pub(crate) compiler: Arc<Compiler>,
     pub(crate) options: RunOptions,
     pub(crate) system: Arc<dyn System>,
@@ -79,16 +81,16 @@ pub(crate) struct Shared {
     /// The keys of the relations that were published so far.
     pub(crate) published: Mutex<HashSet<String>>,
     /// The times of earlier writes to services that limit the rate of writes.
-    pub(crate) pace: crate::sink::Pace,
+    pub(crate) pace: crate::sink::RequestPace,
     /// Opens a separate in-memory database, with which files are written.
     pub(crate) scratch: fn() -> Result<Box<dyn Warehouse>, EngineError>,
     /// Held while a publication touches other relations: only one runs at a time.
     pub(crate) publishing: Mutex<()>,
     /// `None` if the run does not record publications.
-    pub(crate) notes: Option<Arc<Notes>>,
+    pub(crate) publication_state: Option<Arc<PublicationState>>,
 }
 
-impl Shared {
+impl RunContext {
     /// Whether this run will still build a relation.
     fn builds_later(&self, relation: &Relation, dialect: Dialect) -> bool {
         let key = relation.key(dialect);

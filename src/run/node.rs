@@ -1,11 +1,13 @@
 //! The state and the helpers that all work on one node shares.
 
-use super::Shared;
+use super::RunContext;
 use super::failure::{database_error, sql_error};
 use crate::compile::{CompileError, Compiled};
-use crate::context::{Bindings, Db, Session};
-use crate::diag::{Diagnostic, Severity, Weight};
-use crate::engine::{Connection, EngineError, EngineSpec, Existing, Reply, Table, Warehouse};
+use crate::context::{Bindings, DatabaseAccess, RenderSession};
+use crate::diag::{Diagnostic, Severity, WarningLevel};
+use crate::engine::{
+    Connection, EngineError, EngineSpec, ExistingRelations, Reply, Table, Warehouse,
+};
 use crate::manifest::{Manifest, Node, NodeId};
 use crate::outcome::NodeError;
 use crate::source::SqlText;
@@ -14,11 +16,11 @@ use std::sync::Arc;
 /// A node that is built or tested on a connection.
 #[derive(Clone, Copy)]
 pub(super) struct NodeRun<'a> {
-    pub(super) shared: &'a Shared,
+    pub(super) shared: &'a RunContext,
     pub(super) node: &'a Node,
     pub(super) bindings: &'a Arc<Bindings>,
     /// The existing relations among those of the node's own names.
-    pub(super) existing: &'a Arc<Existing>,
+    pub(super) existing: &'a Arc<ExistingRelations>,
     pub(super) connection: &'a Connection,
 }
 
@@ -42,7 +44,7 @@ impl<'a> NodeRun<'a> {
         let compiled =
             self.shared.compiler.compile(node.id, bindings, existing, Some(connection))?;
         let warnings = &self.shared.options.warnings;
-        match compiled.warnings.iter().find(|d| warnings.weigh(d.code) == Weight::Error) {
+        match compiled.warnings.iter().find(|d| warnings.weigh(d.code) == WarningLevel::Error) {
             Some(d) => {
                 let d = Diagnostic { severity: Severity::Error, ..d.clone() };
                 Err(CompileError::Diagnostic(Box::new(d)))
@@ -52,8 +54,13 @@ impl<'a> NodeRun<'a> {
     }
 
     /// A session of the node without a connection, for macros that only generate SQL.
-    pub(super) fn offline_session(&self) -> Arc<Session> {
-        self.shared.compiler.session(self.node, self.bindings, self.existing, Db::Offline)
+    pub(super) fn offline_session(&self) -> Arc<RenderSession> {
+        self.shared.compiler.session(
+            self.node,
+            self.bindings,
+            self.existing,
+            DatabaseAccess::Offline,
+        )
     }
 
     /// Runs a database operation whose errors have no place in a template.

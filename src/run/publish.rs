@@ -7,27 +7,28 @@ use crate::engine::{Content, EngineError, RelationKind, Warehouse};
 use crate::hash::{FastMap, Fingerprint};
 use crate::manifest::{Manifest, Node, NodeId, UniqueId};
 use crate::outcome::{
-    Effect, NodeError, PublicationFingerprint, RunResult, RunStatus, StoredRelation, column_pairs,
+    NodeError, PublicationEffect, PublicationFingerprint, RunResult, RunStatus, StoredRelation,
+    column_pairs,
 };
 use crate::state::Publications;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// The state of a run that records publications.
-pub(crate) struct Notes {
+pub(crate) struct PublicationState {
     pub(crate) publications: Publications,
     /// The parts of each node's definition.
-    pub(crate) own: FastMap<NodeId, Arc<BTreeMap<String, String>>>,
+    pub(crate) definitions: FastMap<NodeId, Arc<BTreeMap<String, String>>>,
     /// The records of the previous publications, by unique id.
-    pub(crate) before: FastMap<String, PublicationFingerprint>,
+    pub(crate) recorded: FastMap<String, PublicationFingerprint>,
     /// Whether the content of relations is compared, so that unchanged ones do not cause their
     /// children to be built.
-    pub(crate) compares: bool,
+    pub(crate) fingerprints_content: bool,
     /// The current version of each node's relation: recorded earlier, or published by this run.
     pub(crate) versions: Mutex<FastMap<NodeId, String>>,
 }
 
-impl Notes {
+impl PublicationState {
     /// The current version of each parent's relation, by unique id; parents without a known version
     /// are left out.
     pub(super) fn parents(&self, manifest: &Manifest, node: &Node) -> BTreeMap<String, String> {
@@ -47,7 +48,7 @@ impl Notes {
 }
 
 /// The state of a node before it is built.
-pub(super) struct Before {
+pub(super) struct StateBeforeBuild {
     parents: BTreeMap<String, String>,
     /// The version of the published relation, and its number of rows.
     version: Option<String>,
@@ -55,13 +56,17 @@ pub(super) struct Before {
     columns: Option<Vec<(String, String)>>,
 }
 
-/// The versions of a node's parents and the state of its published relation. With `compares`, the
-/// content of a table that has no content fingerprint yet is read to make one.
-pub(super) fn known_before(notes: &Notes, run: &NodeRun<'_>) -> Before {
+/// The versions of a node's parents and the state of its published relation. With
+/// `fingerprints_content`, the content of a table that has no content fingerprint yet is read to
+/// make one.
+pub(super) fn read_state_before_build(
+    notes: &PublicationState,
+    run: &NodeRun<'_>,
+) -> StateBeforeBuild {
     let node = run.node;
-    let known = notes.before.get(&*node.unique_id);
+    let known = notes.recorded.get(&*node.unique_id);
     let there = node.relation.as_ref().and_then(|r| run.existing.find(r));
-    let mut before = Before {
+    let mut before = StateBeforeBuild {
         parents: notes.parents(run.manifest(), node),
         version: known.map(|p| p.version.clone()),
         rows: known.and_then(|p| p.stored.as_ref()?.rows),
@@ -69,9 +74,10 @@ pub(super) fn known_before(notes: &Notes, run: &NodeRun<'_>) -> Before {
     };
     let is_compared = before.version.as_ref().is_some_and(|v| tells_content(v));
     if let Some(there) = there.filter(|there| there.kind != RelationKind::View)
-        && notes.compares
+        && notes.fingerprints_content
         && !is_compared
-        && let Ok(content) = run.connection.with(|w| w.content(&there.relation, &there.columns))
+        && let Ok(content) =
+            run.connection.with(|w| w.fingerprint_content(&there.relation, &there.columns))
     {
         before.version =
             Some(content_version(&content, before.columns.as_deref().unwrap_or_default()));
@@ -97,10 +103,13 @@ fn content_version(content: &Content, columns: &[(String, String)]) -> String {
 impl NodeSteps<'_> {
     /// Records the node's publication on its connection, inside the open transaction if there is
     /// one.
-    pub(super) fn note_publication(&self, before: &Before) -> Result<Option<Effect>, NodeError> {
-        match &self.run.shared.notes {
+    pub(super) fn record_publication(
+        &self,
+        before: &StateBeforeBuild,
+    ) -> Result<Option<PublicationEffect>, NodeError> {
+        match &self.run.shared.publication_state {
             Some(notes) => {
-                self.run.ask(|warehouse| write_note(notes, self.run.node, before, warehouse))
+                self.run.ask(|warehouse| write_publication(notes, self.run.node, before, warehouse))
             }
             None => Ok(None),
         }
@@ -109,22 +118,22 @@ impl NodeSteps<'_> {
 
 /// Records the relation that now has the node's name, and returns what has changed. `None` if the
 /// run has no definition of the node.
-pub(super) fn write_note(
-    notes: &Notes,
+pub(super) fn write_publication(
+    notes: &PublicationState,
     node: &Node,
-    before: &Before,
+    before: &StateBeforeBuild,
     warehouse: &mut dyn Warehouse,
-) -> Result<Option<Effect>, EngineError> {
-    let (Some(relation), Some(own)) = (&node.relation, notes.own.get(&node.id)) else {
+) -> Result<Option<PublicationEffect>, EngineError> {
+    let (Some(relation), Some(own)) = (&node.relation, notes.definitions.get(&node.id)) else {
         return Ok(None);
     };
     let dialect = warehouse.engine().dialect;
-    let listed = warehouse.columns_of_existing(relation)?;
+    let listed = warehouse.list_columns_of_existing(relation)?;
     let columns = column_pairs(&listed);
     let kind = node.relation_kind();
     let content = match kind {
         RelationKind::View => None,
-        _ if notes.compares => Some(warehouse.content(relation, &listed)?),
+        _ if notes.fingerprints_content => Some(warehouse.fingerprint_content(relation, &listed)?),
         _ => None,
     };
     let version = match &content {
@@ -132,7 +141,7 @@ pub(super) fn write_note(
         None if kind == RelationKind::View => version_of_view(own, &before.parents),
         None => format!("build:{}", uuid::Uuid::new_v4().simple()),
     };
-    let print = PublicationFingerprint {
+    let fingerprint = PublicationFingerprint {
         own: (**own).clone(),
         parents: before.parents.clone(),
         version: version.clone(),
@@ -140,25 +149,25 @@ pub(super) fn write_note(
             relation: relation.render(dialect),
             kind: kind.as_str().to_owned(),
             columns,
-            id: warehouse.id_of(relation)?,
+            id: warehouse.relation_id(relation)?,
             rows: content.as_ref().map(|c| c.rows),
         }),
     };
-    notes.publications.note(warehouse, relation, &node.unique_id, &print)?;
-    let stored = print.stored.unwrap_or_default();
-    let effect = Effect {
+    notes.publications.note(warehouse, relation, &node.unique_id, &fingerprint)?;
+    let stored = fingerprint.stored.unwrap_or_default();
+    let effect = PublicationEffect {
         changed: before.version.as_ref() != Some(&version),
         rows_before: before.rows,
         rows_after: stored.rows,
-        ..Effect::of_columns(before.columns.as_deref(), &stored.columns)
+        ..PublicationEffect::of_columns(before.columns.as_deref(), &stored.columns)
     };
     notes.publish(node.id, version);
     Ok(Some(effect))
 }
 
 /// Records the results of tests. A test that did not run keeps its earlier record.
-pub(super) fn note_tests(
-    notes: &Notes,
+pub(super) fn record_tests(
+    notes: &PublicationState,
     manifest: &Manifest,
     results: &[RunResult],
     warehouse: &mut dyn Warehouse,
@@ -169,20 +178,21 @@ pub(super) fn note_tests(
             continue;
         }
         let Some(node) = manifest.get(&result.unique_id) else { continue };
-        let Some(own) = notes.own.get(&node.id).filter(|_| !node.resource_type().is_refable())
+        let Some(own) =
+            notes.definitions.get(&node.id).filter(|_| !node.resource_type().is_refable())
         else {
             continue;
         };
-        let print = PublicationFingerprint {
+        let fingerprint = PublicationFingerprint {
             own: (**own).clone(),
             parents: notes.parents(manifest, node),
             version: result.outcome.status.as_str().to_owned(),
             stored: None,
         };
-        prints.push((result.unique_id.clone(), print));
+        prints.push((result.unique_id.clone(), fingerprint));
     }
     for piece in prints.chunks(NOTES_A_STATEMENT) {
-        notes.publications.note_tests(warehouse, piece)?;
+        notes.publications.record_tests(warehouse, piece)?;
     }
     Ok(())
 }

@@ -1,14 +1,15 @@
 //! The main loop of a run.
 
 use super::audit::GuardResult;
-use super::events::{Event, Totals};
-use super::hooks::{Watch, end_context, run_hooks};
-use super::publish::note_tests;
-use super::unnamed::{builder_of_missing, is_behind};
-use super::worker::{Clock, Said, StepDone, StepTask, start_workers};
-use super::{CancelToken, Shared};
+use super::events::{Event, StatusTotals};
+use super::hooks::{CancelWatch, on_run_end_context, run_hooks};
+use super::publish::record_tests;
+use super::unnamed::{builder_of_missing, is_downstream};
+use super::worker::{Clock, StepDone, StepTask, WorkerMessage, start_workers};
+use super::{CancelToken, RunContext};
 use crate::engine::{
-    Connection, EngineError, Existing, ExistingRelation, Pool, Warehouse, Writers, own_names,
+    Connection, EngineError, ExistingRelation, ExistingRelations, Pool, Warehouse,
+    WriteConcurrency, helper_names,
 };
 use crate::manifest::{Node, NodeId, ResourceType};
 use crate::outcome::{NodeOutcome, RunResult, RunStatus, SkipReason, Timing};
@@ -26,9 +27,9 @@ const CANCEL_EVERY: usize = 5;
 
 /// The inputs of a run.
 pub(crate) struct RunRequest<'a> {
-    pub(crate) shared: Arc<Shared>,
+    pub(crate) shared: Arc<RunContext>,
     pub(crate) plan: &'a Plan,
-    pub(crate) existing: Existing,
+    pub(crate) existing: ExistingRelations,
     pub(crate) warehouse: Box<dyn Warehouse>,
     pub(crate) cancel: CancelToken,
     /// Whether the project's on-run hooks run before and after the steps.
@@ -36,9 +37,9 @@ pub(crate) struct RunRequest<'a> {
 }
 
 /// Emits the events of a run without steps.
-pub(crate) fn run_nothing(threads: usize, emit: &mut dyn FnMut(Event)) {
+pub(crate) fn report_empty_run(threads: usize, emit: &mut dyn FnMut(Event)) {
     emit(Event::RunStarted { steps: 0, tests: 0, threads });
-    emit(Event::RunFinished { totals: Totals::default(), seconds: 0.0 });
+    emit(Event::RunFinished { totals: StatusTotals::default(), seconds: 0.0 });
 }
 
 /// Runs a plan. Failures of nodes are results; an error is a failure outside of the steps.
@@ -49,7 +50,7 @@ pub(crate) fn run_plan(
     let clock = Clock::start();
     let RunRequest { shared, plan, existing, warehouse, cancel, hooks } = request;
     if plan.steps.is_empty() && plan.schemas.is_empty() && !hooks {
-        run_nothing(shared.options.threads, emit);
+        report_empty_run(shared.options.threads, emit);
         return Ok(Vec::new());
     }
     let tests = plan.steps.iter().map(|s| s.guards.len()).sum::<usize>()
@@ -59,22 +60,22 @@ pub(crate) fn run_plan(
     // Guards run on idle connections, so that there may be more connections than steps.
     let pool = Pool::new(warehouse, shared.options.threads)?;
     let mut results = Vec::new();
-    let mut totals = Totals::default();
+    let mut totals = StatusTotals::default();
     let manifest = shared.compiler.manifest.clone();
     {
         let lease = pool.lease()?;
         create_schemas(plan, &lease, &mut existing, emit)?;
         if hooks {
-            let _watch = Watch::new(&cancel, lease.with(|w| w.cancel_handle()));
+            let _watch = CancelWatch::new(&cancel, lease.with(|w| w.cancel_handle()));
             results = run_hooks(&shared, &manifest.on_run_start, &lease, Vec::new(), emit);
             count_hooks(&mut totals, &results);
         }
     }
-    let mut state = Loop::new(&shared, plan, existing, totals);
+    let mut state = Scheduler::new(&shared, plan, existing, totals);
     let unready = shared.compiler.context.flags_set.contains("skip_nodes_if_on_run_start_fails")
         && results.iter().any(|r| r.outcome.status == RunStatus::Error);
     let threads = shared.options.threads.min(plan.steps.len()).max(1);
-    let (said_tx, said) = unbounded::<Said>();
+    let (said_tx, said) = unbounded::<WorkerMessage>();
     std::thread::scope(|scope| {
         let queues = start_workers(scope, threads, &shared, &pool, &said_tx);
         let mut workers = Workers { idle: (0..queues.len()).rev().collect(), queues, said };
@@ -84,14 +85,14 @@ pub(crate) fn run_plan(
     });
     if hooks && !cancel.is_cancelled() && !manifest.on_run_end.is_empty() {
         let lease = pool.lease()?;
-        let _watch = Watch::new(&cancel, lease.with(|w| w.cancel_handle()));
-        let extra = end_context(&shared, &results);
+        let _watch = CancelWatch::new(&cancel, lease.with(|w| w.cancel_handle()));
+        let extra = on_run_end_context(&shared, &results);
         let ended = run_hooks(&shared, &manifest.on_run_end, &lease, extra, emit);
         count_hooks(&mut state.totals, &ended);
         results.extend(ended);
     }
-    if let Some(notes) = &shared.notes {
-        pool.lease()?.with(|warehouse| note_tests(notes, &manifest, &results, warehouse))?;
+    if let Some(notes) = &shared.publication_state {
+        pool.lease()?.with(|warehouse| record_tests(notes, &manifest, &results, warehouse))?;
     }
     emit(Event::RunFinished { totals: state.totals.clone(), seconds: clock.seconds() });
     Ok(results)
@@ -102,7 +103,7 @@ struct Workers {
     queues: Vec<Sender<StepTask>>,
     idle: Vec<usize>,
     /// The messages of all workers.
-    said: Receiver<Said>,
+    said: Receiver<WorkerMessage>,
 }
 
 /// Everything that can end a run before its last step, and the connections to cancel then.
@@ -118,7 +119,7 @@ struct RunControl<'a> {
 fn create_schemas(
     plan: &Plan,
     connection: &Connection,
-    existing: &mut Existing,
+    existing: &mut ExistingRelations,
     emit: &mut dyn FnMut(Event),
 ) -> Result<(), EngineError> {
     for (database, schema) in &plan.schemas {
@@ -130,17 +131,17 @@ fn create_schemas(
 }
 
 /// Only failed hooks count: the totals are about nodes.
-fn count_hooks(totals: &mut Totals, results: &[RunResult]) {
+fn count_hooks(totals: &mut StatusTotals, results: &[RunResult]) {
     let statuses = results.iter().map(|r| r.outcome.status);
     statuses.filter(|status| *status != RunStatus::Success).for_each(|status| totals.add(status));
 }
 
 /// The queue, the counters and the cache of existing relations.
-struct Loop<'a> {
-    shared: &'a Arc<Shared>,
+struct Scheduler<'a> {
+    shared: &'a Arc<RunContext>,
     plan: &'a Plan,
-    existing: Existing,
-    totals: Totals,
+    existing: ExistingRelations,
+    totals: StatusTotals,
     /// Ready steps, as (moment at which they became ready, turn, index).
     ready: BTreeSet<(usize, usize, usize)>,
     has_one_writer: bool,
@@ -161,22 +162,22 @@ struct Loop<'a> {
     stopped: bool,
 }
 
-impl<'a> Loop<'a> {
+impl<'a> Scheduler<'a> {
     fn new(
-        shared: &'a Arc<Shared>,
+        shared: &'a Arc<RunContext>,
         plan: &'a Plan,
-        existing: Existing,
-        totals: Totals,
-    ) -> Loop<'a> {
+        existing: ExistingRelations,
+        totals: StatusTotals,
+    ) -> Scheduler<'a> {
         let n = plan.steps.len();
         let engine = shared.compiler.manifest.project.target.engine;
-        let mut state = Loop {
+        let mut state = Scheduler {
             shared,
             plan,
             existing,
             totals,
             ready: BTreeSet::new(),
-            has_one_writer: engine.abilities.writers == Writers::One,
+            has_one_writer: engine.capabilities.writers == WriteConcurrency::One,
             moment: 0,
             waiting: vec![0; n],
             behind: vec![Vec::new(); n],
@@ -239,8 +240,8 @@ impl<'a> Loop<'a> {
                 break;
             }
             match workers.said.recv_timeout(TICK) {
-                Ok(Said::Waiting { step, text }) => self.wait(step, text, emit),
-                Ok(Said::Done(done)) => {
+                Ok(WorkerMessage::Waiting { step, text }) => self.wait(step, text, emit),
+                Ok(WorkerMessage::Done(done)) => {
                     workers.idle.push(done.worker);
                     self.finish(*done, results, emit);
                     if self.stopped && !cancelled {
@@ -341,15 +342,15 @@ impl<'a> Loop<'a> {
     }
 
     /// The existing relations among those of a node's own names.
-    fn own(&self, node: &Node) -> Existing {
+    fn own(&self, node: &Node) -> ExistingRelations {
         let dialect = self.shared.compiler.manifest.project.dialect;
         let mut found: Vec<ExistingRelation> = Vec::new();
         if let Some(relation) = &node.relation {
-            for r in own_names(relation, dialect) {
+            for r in helper_names(relation, dialect) {
                 found.extend(self.existing.find(&r).cloned());
             }
         }
-        Existing::known(dialect, found, HashSet::new())
+        ExistingRelations::known(dialect, found, HashSet::new())
     }
 
     fn finish(
@@ -416,7 +417,7 @@ impl<'a> Loop<'a> {
     fn builder_of_missing(&self, index: usize, outcome: &NodeOutcome) -> Option<usize> {
         let manifest = &self.shared.compiler.manifest;
         let other = builder_of_missing(self.plan, manifest, &self.finished, outcome)?;
-        (!is_behind(&self.behind, index, other)).then_some(other)
+        (!is_downstream(&self.behind, index, other)).then_some(other)
     }
 
     fn without_ref(&self, other: usize) -> String {
@@ -482,7 +483,8 @@ impl<'a> Loop<'a> {
     fn is_idle(&self, index: usize) -> bool {
         let step = &self.plan.steps[index];
         let before = step.parents.iter().chain(&step.after);
-        self.shared.options.maybe.contains(&index) && before.into_iter().all(|b| self.same[*b])
+        self.shared.options.conditional_steps.contains(&index)
+            && before.into_iter().all(|b| self.same[*b])
     }
 
     /// Reports a step that was not needed.

@@ -3,7 +3,7 @@
 use super::failure::internal_error;
 use super::node::NodeRun;
 use crate::diag::{Code, Diagnostic};
-use crate::engine::RowsIn;
+use crate::engine::SeedLoading;
 use crate::manifest::Node;
 use crate::materialize::{SeedJob, SeedRows, infer_types};
 use crate::outcome::NodeError;
@@ -26,7 +26,7 @@ pub(super) fn read_seed(run: &NodeRun<'_>) -> Result<SeedJob, NodeError> {
     let delimiter = config.delimiter;
     let input = run.shared.system.open(&path);
     let input = input.map_err(|e| file_error(node, &e.to_string(), None))?;
-    let reads_files = run.engine().abilities.rows_in == RowsIn::File;
+    let reads_files = run.engine().capabilities.seed_loading == SeedLoading::File;
     let limit = (!reads_files).then_some(FIRST_ROWS);
     let inferred =
         infer_types(input, delimiter, &|column| config.column_types.get(column).cloned(), limit);

@@ -5,7 +5,7 @@ use super::node::NodeRun;
 use crate::compile::Compiled;
 use crate::config::Json;
 use crate::context::{NodeScope, failure_diagnostic};
-use crate::diag::{Code, Diagnostic, Weight};
+use crate::diag::{Code, Diagnostic, WarningLevel};
 use crate::engine::{
     Cell, EngineError, Relation, RelationKind, Reply, Table, Warehouse, select_all,
 };
@@ -73,14 +73,14 @@ pub(super) fn run_test(run: &NodeRun<'_>, kept: Option<&mut Vec<FailingRows>>) -
     let mut measured = measure(run, &compiled.sql, kept);
     // A test only reads, so after a lost connection or a deadlock it is run again. Inside a
     // transaction that is impossible, because the transaction is lost.
-    if !is_inside && measured.as_ref().is_err_and(|e| e.again) {
+    if !is_inside && measured.as_ref().is_err_and(|e| e.is_retryable_now) {
         measured = measure(run, &compiled.sql, None);
     }
     let (outcome, lost) = match measured {
         Ok(outcome) => (outcome, None),
         Err(e) => {
             let outcome = NodeOutcome::error((*e.diagnostic).clone(), e.transient);
-            (outcome, Some(e).filter(|e| e.again))
+            (outcome, Some(e).filter(|e| e.is_retryable_now))
         }
     };
     let outcome = NodeOutcome {
@@ -129,7 +129,7 @@ fn measure(
         return Err(NodeError::lasting(d.primary(node.span, "`fail_calc` must give one row")));
     };
     check_count(node, failures)?;
-    let warned_fails = run.shared.options.warnings.weigh_test() == Weight::Error;
+    let warned_fails = run.shared.options.warnings.weigh_test() == WarningLevel::Error;
     let Some(config) = node.typed.test() else {
         return Err(internal_error(&format!("`{}` is no test", node.name)));
     };

@@ -1,12 +1,12 @@
 //! Tests of the main loop, the pool, audits and publications on a fake engine with both profiles.
 
-use super::{CancelToken, Event, RunOptions, RunRequest, Shared, run_plan};
+use super::{CancelToken, Event, RunContext, RunOptions, RunRequest, run_plan};
 use crate::compile::Compiler;
 use crate::engine::testing::{FakeWarehouse, POINTER, TRANSACTIONAL};
-use crate::engine::{EngineErrorKind, EngineSpec, Existing, ExistingColumn, Warehouse};
+use crate::engine::{EngineErrorKind, EngineSpec, ExistingColumn, ExistingRelations, Warehouse};
 use crate::manifest::{Manifest, NodeSet};
 use crate::outcome::{NodeOutcome, RunResult, RunStatus, SkipReason};
-use crate::plan::{Action, Plan, PlanRequest, StartOrder, Verb, plan_steps};
+use crate::plan::{Action, CommandVerb, Plan, PlanRequest, StartOrder, plan_steps};
 use crate::resolve::testing::read;
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
@@ -40,7 +40,7 @@ const HOOKED: [(&str, &str); 2] = [
 
 /// A run of a whole project.
 pub(super) struct Trial {
-    shared: Arc<Shared>,
+    shared: Arc<RunContext>,
     plan: Plan,
     pub(super) warehouse: FakeWarehouse,
     pub(super) cancel: CancelToken,
@@ -79,7 +79,7 @@ impl Trial {
         let compiler =
             Compiler::new(manifest, renderer, context, Arc::new(project.map), Vec::new());
         let cancel = CancelToken::default();
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(RunContext {
             compiler: Arc::new(compiler),
             options,
             system: project.system,
@@ -90,7 +90,7 @@ impl Trial {
             pace: Default::default(),
             scratch: || unreachable!("nothing is exported"),
             publishing: Mutex::new(()),
-            notes: None,
+            publication_state: None,
         });
         let warehouse = FakeWarehouse::new(spec);
         let column = ExistingColumn { name: "id".to_owned(), data_type: "INTEGER".to_owned() };
@@ -127,11 +127,11 @@ impl Trial {
         results.into_iter().map(|result| (name(&result), result)).collect()
     }
 
-    fn existing(&self) -> Existing {
+    fn existing(&self) -> ExistingRelations {
         let project = &self.shared.compiler.manifest.project;
         let (database, schema) = (&project.target.database, &project.target.schema);
-        let there = self.warehouse.clone().list(database, schema).unwrap();
-        Existing::known(project.dialect, there, HashSet::new())
+        let there = self.warehouse.clone().list_relations(database, schema).unwrap();
+        ExistingRelations::known(project.dialect, there, HashSet::new())
     }
 
     pub(super) fn statuses(&self) -> Vec<(String, RunStatus)> {
@@ -159,8 +159,8 @@ fn planned(manifest: &Manifest, audit: bool) -> Plan {
     let request = PlanRequest {
         manifest,
         selected: &selected,
-        existing: &Existing::Unknown,
-        verb: Verb::Build,
+        existing: &ExistingRelations::Unknown,
+        verb: CommandVerb::Build,
         audit,
         full_refresh: false,
         store_failures: false,

@@ -34,7 +34,7 @@ fn is_named(message: &str, relation: &Relation) -> bool {
 }
 
 /// Whether `step` is `from` or one of its descendants.
-pub(super) fn is_behind(behind: &[Vec<usize>], from: usize, step: usize) -> bool {
+pub(super) fn is_downstream(behind: &[Vec<usize>], from: usize, step: usize) -> bool {
     let mut seen = vec![false; behind.len()];
     let mut stack = vec![from];
     while let Some(next) = stack.pop() {
@@ -63,7 +63,7 @@ mod tests {
     #[test]
     fn what_comes_after_a_step() {
         let behind = vec![vec![1], vec![2], vec![], vec![0]];
-        assert!(is_behind(&behind, 0, 2) && is_behind(&behind, 0, 0));
-        assert!(!is_behind(&behind, 0, 3));
+        assert!(is_downstream(&behind, 0, 2) && is_downstream(&behind, 0, 0));
+        assert!(!is_downstream(&behind, 0, 3));
     }
 }

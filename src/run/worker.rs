@@ -1,14 +1,14 @@
 //! A worker: a thread that runs one step at a time.
 
-use super::Shared;
-use super::build::{Building, Built, build_node};
+use super::RunContext;
+use super::build::{BuildResult, BuildTask, build_node};
 use super::export::run_export;
 use super::failure::database_error;
 use super::node::NodeRun;
 use super::test::{TestRun, run_test};
 use crate::context::internal_diagnostic;
 use crate::diag::{Code, Diagnostic};
-use crate::engine::{Connection, Existing, Lease, Pool};
+use crate::engine::{Connection, ExistingRelations, Lease, Pool};
 use crate::manifest::{Node, NodeId, NodeKind};
 use crate::outcome::NodeOutcome;
 use crate::plan::Action;
@@ -45,22 +45,22 @@ pub(super) struct StepTask {
     pub(super) node: NodeId,
     pub(super) action: Action,
     pub(super) guards: Vec<NodeId>,
-    pub(super) existing: Arc<Existing>,
+    pub(super) existing: Arc<ExistingRelations>,
 }
 
 /// A worker's message about its step.
-pub(super) enum Said {
+pub(super) enum WorkerMessage {
     Waiting { step: usize, text: Option<String> },
     Done(Box<StepDone>),
 }
 
 /// A thread that runs one task after the other.
 struct Worker {
-    shared: Arc<Shared>,
+    shared: Arc<RunContext>,
     pool: Arc<Pool>,
     number: usize,
     tasks: Receiver<StepTask>,
-    said: Sender<Said>,
+    said: Sender<WorkerMessage>,
 }
 
 impl Worker {
@@ -69,14 +69,14 @@ impl Worker {
             let done = carry_out(&self.shared, &self.pool, self.number, &task, &|text| {
                 self.tell_waiting(task.step, text);
             });
-            if self.said.send(Said::Done(Box::new(done))).is_err() {
+            if self.said.send(WorkerMessage::Done(Box::new(done))).is_err() {
                 break;
             }
         }
     }
 
     fn tell_waiting(&self, step: usize, text: Option<&str>) {
-        let _ = self.said.send(Said::Waiting { step, text: text.map(str::to_owned) });
+        let _ = self.said.send(WorkerMessage::Waiting { step, text: text.map(str::to_owned) });
     }
 }
 
@@ -85,9 +85,9 @@ impl Worker {
 pub(super) fn start_workers<'scope>(
     scope: &'scope Scope<'scope, '_>,
     threads: usize,
-    shared: &Arc<Shared>,
+    shared: &Arc<RunContext>,
     pool: &Arc<Pool>,
-    said: &Sender<Said>,
+    said: &Sender<WorkerMessage>,
 ) -> Vec<Sender<StepTask>> {
     let mut queues = Vec::with_capacity(threads);
     for number in 0..threads {
@@ -110,14 +110,14 @@ pub(super) fn start_workers<'scope>(
 pub(super) struct StepDone {
     pub(super) worker: usize,
     pub(super) step: usize,
-    pub(super) built: Built,
+    pub(super) built: BuildResult,
     pub(super) started: jiff::Timestamp,
     pub(super) seconds: f64,
 }
 
 /// Runs a task on a connection from the pool. A panic fails the node, not the run.
 fn carry_out(
-    shared: &Shared,
+    shared: &RunContext,
     pool: &Arc<Pool>,
     worker: usize,
     task: &StepTask,
@@ -126,12 +126,12 @@ fn carry_out(
     let started = shared.system.now();
     let clock = Clock::start();
     let built = match task.action {
-        Action::NoOp => Built::plain(NodeOutcome::no_op()),
+        Action::NoOp => BuildResult::plain(NodeOutcome::no_op()),
         _ => match pool.lease() {
             Ok(lease) => carry_out_on(shared, pool, task, lease, waiting),
             Err(e) => {
                 let e = database_error(&e, shared.compiler.manifest.node(task.node));
-                Built::plain(NodeOutcome::error(*e.diagnostic, e.transient))
+                BuildResult::plain(NodeOutcome::error(*e.diagnostic, e.transient))
             }
         },
     };
@@ -139,42 +139,42 @@ fn carry_out(
 }
 
 fn carry_out_on(
-    shared: &Shared,
+    shared: &RunContext,
     pool: &Arc<Pool>,
     task: &StepTask,
     lease: Lease,
     waiting: &dyn Fn(Option<&str>),
-) -> Built {
+) -> BuildResult {
     let (node, connection): (&Node, &Connection) =
         (shared.compiler.manifest.node(task.node), &lease);
     let (guards, existing) = (task.guards.as_slice(), &task.existing);
     let result = catch_unwind(AssertUnwindSafe(|| match task.action {
         Action::Build => {
-            build_node(&Building { shared, pool, node, guards, existing, connection }, waiting)
+            build_node(&BuildTask { shared, pool, node, guards, existing, connection }, waiting)
         }
         Action::Test => {
             test(&NodeRun { shared, node, bindings: &Arc::default(), existing, connection })
         }
-        Action::Export => Built::plain(run_export(shared, node, connection)),
-        Action::NoOp => Built::plain(NodeOutcome::no_op()),
+        Action::Export => BuildResult::plain(run_export(shared, node, connection)),
+        Action::NoOp => BuildResult::plain(NodeOutcome::no_op()),
     }));
     result.unwrap_or_else(|panic| {
         // The connection may have an open transaction, or a result that is only half read.
         lease.close();
         let message = format!("`{}` made the tool panic: {}", node.name, panic_text(&*panic));
-        Built::plain(NodeOutcome::error(internal_diagnostic(message), false))
+        BuildResult::plain(NodeOutcome::error(internal_diagnostic(message), false))
     })
 }
 
-fn test(run: &NodeRun<'_>) -> Built {
+fn test(run: &NodeRun<'_>) -> BuildResult {
     if matches!(run.node.kind, NodeKind::UnitTest(_)) {
         let message = format!("unit test `{}` cannot be run yet", run.node.name);
         let d = Diagnostic::error(Code::Unsupported, message).primary(run.node.span, "");
         let d = d.help("leave it out: --exclude test_type:unit");
-        return Built::plain(NodeOutcome::error(d, false));
+        return BuildResult::plain(NodeOutcome::error(d, false));
     }
     let TestRun { outcome, compiled, .. } = run_test(run, None);
-    Built { compiled, ..Built::plain(outcome) }
+    BuildResult { compiled, ..BuildResult::plain(outcome) }
 }
 
 fn panic_text(panic: &(dyn Any + Send)) -> String {

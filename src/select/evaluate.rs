@@ -1,6 +1,6 @@
 //! Evaluates resolved expressions to sets of nodes. Evaluation cannot fail.
 
-use super::expr::{Criterion, Expr, Indirect, NamedSelectors, Resolved};
+use super::expr::{Criterion, CriterionMethod, IndirectSelection, Resolved, SelectorExpr};
 use crate::manifest::{Manifest, NodeId, NodeKind};
 use fixedbitset::FixedBitSet;
 
@@ -11,19 +11,22 @@ struct Evaluator<'a> {
     manifest: &'a Manifest,
 }
 
-pub(super) fn evaluate_expression(expr: &Expr<Resolved>, manifest: &Manifest) -> FixedBitSet {
+pub(super) fn evaluate_expression(
+    expr: &SelectorExpr<Resolved>,
+    manifest: &Manifest,
+) -> FixedBitSet {
     Evaluator { manifest }.expr(expr).0
 }
 
 impl Evaluator<'_> {
-    fn expr(&self, expr: &Expr<Resolved>) -> Sets {
+    fn expr(&self, expr: &SelectorExpr<Resolved>) -> Sets {
         match expr {
-            Expr::Criterion(c) => self.criterion(c),
-            Expr::Union(parts, mode) => self.combine(parts, *mode, |a, b| a.union_with(b)),
-            Expr::Intersection(parts, mode) => {
+            SelectorExpr::Criterion(c) => self.criterion(c),
+            SelectorExpr::Union(parts, mode) => self.combine(parts, *mode, |a, b| a.union_with(b)),
+            SelectorExpr::Intersection(parts, mode) => {
                 self.combine(parts, *mode, |a, b| a.intersect_with(b))
             }
-            Expr::Difference(a, b) => {
+            SelectorExpr::Difference(a, b) => {
                 let (mut direct, mut indirect) = self.expr(a);
                 let (without, other) = self.expr(b);
                 indirect.union_with(&direct);
@@ -38,8 +41,8 @@ impl Evaluator<'_> {
 
     fn combine(
         &self,
-        parts: &[Expr<Resolved>],
-        mode: Indirect,
+        parts: &[SelectorExpr<Resolved>],
+        mode: IndirectSelection,
         op: impl Fn(&mut FixedBitSet, &FixedBitSet),
     ) -> Sets {
         let mut result: Option<Sets> = None;
@@ -63,10 +66,10 @@ impl Evaluator<'_> {
     }
 
     fn criterion(&self, c: &Criterion<Resolved>) -> Sets {
-        let NamedSelectors::Method(set) = &c.method else { return (self.empty(), self.empty()) };
+        let CriterionMethod::Method(set) = &c.method else { return (self.empty(), self.empty()) };
         let graph = &self.manifest.graph;
         let mut selected = set.clone();
-        if c.at {
+        if c.at_operator {
             let mut down = graph.reach(set, false, None);
             down.union_with(set);
             selected.union_with(&graph.reach(&down, true, None));
@@ -90,14 +93,14 @@ impl Evaluator<'_> {
     }
 
     /// Adds the tests of the selected nodes, by the mode.
-    fn expand(&self, selected: FixedBitSet, mode: Indirect) -> Sets {
+    fn expand(&self, selected: FixedBitSet, mode: IndirectSelection) -> Sets {
         let mut undecided = self.empty();
-        if mode == Indirect::Empty {
+        if mode == IndirectSelection::Empty {
             return (selected, undecided);
         }
         let graph = &self.manifest.graph;
         let mut wide = selected.clone();
-        if mode == Indirect::Buildable {
+        if mode == IndirectSelection::Buildable {
             wide.union_with(&graph.reach(&selected, true, None));
             for node in &self.manifest.nodes {
                 if matches!(node.kind, NodeKind::Source(_)) {
@@ -113,10 +116,10 @@ impl Evaluator<'_> {
                     continue;
                 }
                 let joins = match mode {
-                    Indirect::Eager => true,
-                    Indirect::Cautious => self.parents_in(test, &selected),
-                    Indirect::Buildable => self.parents_in(test, &wide),
-                    Indirect::Empty => false,
+                    IndirectSelection::Eager => true,
+                    IndirectSelection::Cautious => self.parents_in(test, &selected),
+                    IndirectSelection::Buildable => self.parents_in(test, &wide),
+                    IndirectSelection::Empty => false,
                 };
                 if joins { direct.insert(test) } else { undecided.insert(test) }
             }
@@ -129,13 +132,15 @@ impl Evaluator<'_> {
         &self,
         direct: FixedBitSet,
         undecided: &FixedBitSet,
-        mode: Indirect,
+        mode: IndirectSelection,
     ) -> FixedBitSet {
         let mut wide = direct.clone();
         match mode {
-            Indirect::Eager | Indirect::Empty => return direct,
-            Indirect::Cautious => {}
-            Indirect::Buildable => wide.union_with(&self.manifest.graph.reach(&direct, true, None)),
+            IndirectSelection::Eager | IndirectSelection::Empty => return direct,
+            IndirectSelection::Cautious => {}
+            IndirectSelection::Buildable => {
+                wide.union_with(&self.manifest.graph.reach(&direct, true, None))
+            }
         }
         let mut out = direct;
         for test in undecided.ones().filter(|i| self.is_test(*i)) {
@@ -186,7 +191,7 @@ mod tests {
         let selection = Selection {
             select: texts(select_),
             exclude: texts(exclude),
-            indirect: super::super::Indirect::parse(indirect).unwrap(),
+            indirect: super::super::IndirectSelection::parse(indirect).unwrap(),
             ..Selection::default()
         };
         let checked = select_nodes(&SHOP, &selection, &[], None, &ResourceType::ALL);

@@ -9,7 +9,7 @@ use std::fmt;
 /// parent is (cautious), if every parent is selected or an ancestor of a selected node (buildable),
 /// or never (empty).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Indirect {
+pub(crate) enum IndirectSelection {
     #[default]
     Eager,
     Cautious,
@@ -17,23 +17,23 @@ pub(crate) enum Indirect {
     Empty,
 }
 
-impl Indirect {
-    pub(crate) fn parse(text: &str) -> Option<Indirect> {
+impl IndirectSelection {
+    pub(crate) fn parse(text: &str) -> Option<IndirectSelection> {
         Some(match text {
-            "eager" => Indirect::Eager,
-            "cautious" => Indirect::Cautious,
-            "buildable" => Indirect::Buildable,
-            "empty" => Indirect::Empty,
+            "eager" => IndirectSelection::Eager,
+            "cautious" => IndirectSelection::Cautious,
+            "buildable" => IndirectSelection::Buildable,
+            "empty" => IndirectSelection::Empty,
             _ => return None,
         })
     }
 
     pub(crate) fn as_str(self) -> &'static str {
         match self {
-            Indirect::Eager => "eager",
-            Indirect::Cautious => "cautious",
-            Indirect::Buildable => "buildable",
-            Indirect::Empty => "empty",
+            IndirectSelection::Eager => "eager",
+            IndirectSelection::Cautious => "cautious",
+            IndirectSelection::Buildable => "buildable",
+            IndirectSelection::Empty => "empty",
         }
     }
 }
@@ -46,14 +46,14 @@ pub(crate) trait Stage {
 
 /// As written: methods are text.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Written;
+pub(crate) struct Unresolved;
 
 /// Resolved: methods and values were checked, and each method is replaced by the nodes that it
 /// matches.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Resolved;
 
-impl Stage for Written {
+impl Stage for Unresolved {
     type Raw = RawMethod;
     type Method = Infallible;
 }
@@ -75,7 +75,7 @@ pub(crate) struct RawMethod {
 
 /// A method at either stage.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum NamedSelectors<S: Stage> {
+pub(crate) enum CriterionMethod<S: Stage> {
     Raw(S::Raw),
     Method(S::Method),
 }
@@ -86,20 +86,20 @@ pub(crate) type Depth = Option<usize>;
 /// A criterion with its graph operators.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Criterion<S: Stage> {
-    pub(crate) at: bool,
+    pub(crate) at_operator: bool,
     pub(crate) parents: Option<Depth>,
     pub(crate) children: Option<Depth>,
-    pub(crate) method: NamedSelectors<S>,
-    pub(crate) indirect: Indirect,
+    pub(crate) method: CriterionMethod<S>,
+    pub(crate) indirect: IndirectSelection,
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Expr<S: Stage> {
+pub(crate) enum SelectorExpr<S: Stage> {
     Criterion(Criterion<S>),
     /// The operands, and the mode that decides on undecided tests after the operator.
-    Union(Vec<Expr<S>>, Indirect),
-    Intersection(Vec<Expr<S>>, Indirect),
-    Difference(Box<Expr<S>>, Box<Expr<S>>),
+    Union(Vec<SelectorExpr<S>>, IndirectSelection),
+    Intersection(Vec<SelectorExpr<S>>, IndirectSelection),
+    Difference(Box<SelectorExpr<S>>, Box<SelectorExpr<S>>),
 }
 
 /// An error in a criterion.
@@ -113,8 +113,8 @@ pub(crate) enum CriterionError {
 
 pub(crate) fn parse_criterion(
     text: &str,
-    indirect: Indirect,
-) -> Result<Criterion<Written>, CriterionError> {
+    indirect: IndirectSelection,
+) -> Result<Criterion<Unresolved>, CriterionError> {
     let whole = text;
     let (at, text) = match text.strip_prefix('@') {
         Some(rest) => (true, rest),
@@ -143,7 +143,13 @@ pub(crate) fn parse_criterion(
     let mut parts = method.into_iter().flat_map(|m| m.split('.')).map(str::to_owned);
     let method = parts.next();
     let raw = RawMethod { method, args: parts.collect(), value: value.to_owned(), span: None };
-    Ok(Criterion { at, parents, children, method: NamedSelectors::Raw(raw), indirect })
+    Ok(Criterion {
+        at_operator: at,
+        parents,
+        children,
+        method: CriterionMethod::Raw(raw),
+        indirect,
+    })
 }
 
 fn depth(text: &str) -> Depth {
@@ -153,37 +159,37 @@ fn depth(text: &str) -> Depth {
 /// Parses the words of `--select` or `--exclude`. A space is a union, a comma an intersection.
 pub(crate) fn parse_cli(
     words: &[String],
-    indirect: Indirect,
-) -> Result<Expr<Written>, CriterionError> {
+    indirect: IndirectSelection,
+) -> Result<SelectorExpr<Unresolved>, CriterionError> {
     let mut union = Vec::new();
     for word in words.iter().flat_map(|w| w.split_whitespace()) {
         let parts: Result<Vec<_>, _> = word
             .split(',')
             .filter(|p| !p.is_empty())
-            .map(|p| parse_criterion(p, indirect).map(Expr::Criterion))
+            .map(|p| parse_criterion(p, indirect).map(SelectorExpr::Criterion))
             .collect();
         let mut parts = parts?;
         union.push(match parts.len() {
             1 => parts.remove(0),
-            _ => Expr::Intersection(parts, indirect),
+            _ => SelectorExpr::Intersection(parts, indirect),
         });
     }
-    Ok(Expr::Union(union, indirect))
+    Ok(SelectorExpr::Union(union, indirect))
 }
 
 fn depth_text(depth: Depth) -> String {
     depth.map(|n| n.to_string()).unwrap_or_default()
 }
 
-impl fmt::Display for Criterion<Written> {
+impl fmt::Display for Criterion<Unresolved> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.at {
+        if self.at_operator {
             f.write_str("@")?;
         }
         if let Some(d) = &self.parents {
             write!(f, "{}+", depth_text(*d))?;
         }
-        let NamedSelectors::Raw(raw) = &self.method else { return Ok(()) };
+        let CriterionMethod::Raw(raw) = &self.method else { return Ok(()) };
         if let Some(method) = &raw.method {
             write!(f, "{}:", [std::slice::from_ref(method), &raw.args].concat().join("."))?;
         }
@@ -202,16 +208,16 @@ mod tests {
 
     #[test]
     fn operators() {
-        let c = parse_criterion("2+config.meta.x:y+3", Indirect::Eager).unwrap();
+        let c = parse_criterion("2+config.meta.x:y+3", IndirectSelection::Eager).unwrap();
         assert_eq!((c.parents, c.children), (Some(Some(2)), Some(Some(3))));
-        let NamedSelectors::Raw(raw) = &c.method else { panic!() };
+        let CriterionMethod::Raw(raw) = &c.method else { panic!() };
         assert_eq!(
             (raw.method.as_deref(), raw.args.join("."), raw.value.as_str()),
             (Some("config"), "meta.x".into(), "y")
         );
-        assert!(parse_criterion("@x+", Indirect::Eager).is_err());
-        assert!(parse_criterion("+", Indirect::Eager).is_err());
-        assert!(parse_criterion("tag:", Indirect::Eager).is_err());
+        assert!(parse_criterion("@x+", IndirectSelection::Eager).is_err());
+        assert!(parse_criterion("+", IndirectSelection::Eager).is_err());
+        assert!(parse_criterion("tag:", IndirectSelection::Eager).is_err());
     }
 
     proptest! {
@@ -225,10 +231,10 @@ mod tests {
             value in "[a-z_*][a-z_.*/]{0,10}",
         ) {
             let raw = RawMethod { method, args: Vec::new(), value, span: None };
-            let c = Criterion::<Written> {
-                at, parents, children: if at { None } else { children }, method: NamedSelectors::Raw(raw), indirect: Indirect::Eager,
+            let c = Criterion::<Unresolved> {
+                at_operator: at, parents, children: if at { None } else { children }, method: CriterionMethod::Raw(raw), indirect: IndirectSelection::Eager,
             };
-            prop_assert_eq!(parse_criterion(&c.to_string(), Indirect::Eager), Ok(c));
+            prop_assert_eq!(parse_criterion(&c.to_string(), IndirectSelection::Eager), Ok(c));
         }
     }
 }

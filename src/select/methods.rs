@@ -1,8 +1,8 @@
 //! The methods of selectors: their names, their values and the nodes that they match.
 
-use super::expr::{Criterion, Expr, NamedSelectors, RawMethod, Resolved, Written};
+use super::expr::{Criterion, CriterionMethod, RawMethod, Resolved, SelectorExpr, Unresolved};
 use super::modified::{StateCache, matches_state};
-use super::previous::{Fresher, PreviousState};
+use super::previous::{FresherSources, PreviousState};
 use crate::config::{Json, python_str};
 use crate::diag::{Checked, Code, Diagnostic, nearest_name};
 use crate::manifest::{Manifest, Node, NodeKind, ResourceType, TestKind};
@@ -11,7 +11,7 @@ use glob::{MatchOptions, Pattern};
 
 /// A method with a valid value.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Method {
+pub(crate) enum SelectorMethod {
     Fqn(String),
     Tag(String),
     Group(String),
@@ -28,7 +28,7 @@ pub(crate) enum Method {
     Resource(ResourceType, Vec<String>),
     State(StateKind),
     Result(String),
-    Fresher,
+    FresherSources,
     Version(VersionKind),
 }
 
@@ -44,12 +44,12 @@ pub(crate) enum TestType {
 pub(crate) enum StateKind {
     New,
     Old,
-    Modified(Part),
+    Modified(ModifiedPart),
     Unmodified,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Part {
+pub(crate) enum ModifiedPart {
     Any,
     Body,
     Configs,
@@ -95,10 +95,10 @@ const METHODS: &[&str] = &[
 /// Validates every method in an expression and replaces it by the nodes that it matches. All errors
 /// are reported, not just the first.
 pub(super) fn resolve_methods(
-    expr: &Expr<Written>,
+    expr: &SelectorExpr<Unresolved>,
     manifest: &Manifest,
     previous: Option<&PreviousState>,
-) -> Checked<Option<Expr<Resolved>>> {
+) -> Checked<Option<SelectorExpr<Resolved>>> {
     let mut walk = Walk { manifest, previous, cache: StateCache::default(), out: Vec::new() };
     let resolved = walk.expr(expr);
     Checked::new(resolved, walk.out)
@@ -112,21 +112,23 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    fn expr(&mut self, expr: &Expr<Written>) -> Option<Expr<Resolved>> {
+    fn expr(&mut self, expr: &SelectorExpr<Unresolved>) -> Option<SelectorExpr<Resolved>> {
         Some(match expr {
-            Expr::Union(list, mode) => Expr::Union(self.all(list)?, *mode),
-            Expr::Intersection(list, mode) => Expr::Intersection(self.all(list)?, *mode),
-            Expr::Difference(a, b) => {
-                let (a, b) = (self.expr(a), self.expr(b));
-                Expr::Difference(Box::new(a?), Box::new(b?))
+            SelectorExpr::Union(list, mode) => SelectorExpr::Union(self.all(list)?, *mode),
+            SelectorExpr::Intersection(list, mode) => {
+                SelectorExpr::Intersection(self.all(list)?, *mode)
             }
-            Expr::Criterion(c) => {
-                let NamedSelectors::Raw(raw) = &c.method else { return None };
-                Expr::Criterion(Criterion {
-                    at: c.at,
+            SelectorExpr::Difference(a, b) => {
+                let (a, b) = (self.expr(a), self.expr(b));
+                SelectorExpr::Difference(Box::new(a?), Box::new(b?))
+            }
+            SelectorExpr::Criterion(c) => {
+                let CriterionMethod::Raw(raw) = &c.method else { return None };
+                SelectorExpr::Criterion(Criterion {
+                    at_operator: c.at_operator,
                     parents: c.parents,
                     children: c.children,
-                    method: NamedSelectors::Method(self.matched(raw)?),
+                    method: CriterionMethod::Method(self.matched(raw)?),
                     indirect: c.indirect,
                 })
             }
@@ -134,7 +136,7 @@ impl Walk<'_> {
     }
 
     /// Resolves all parts before failing, so that all errors are reported.
-    fn all(&mut self, list: &[Expr<Written>]) -> Option<Vec<Expr<Resolved>>> {
+    fn all(&mut self, list: &[SelectorExpr<Unresolved>]) -> Option<Vec<SelectorExpr<Resolved>>> {
         let parts: Vec<_> = list.iter().map(|expr| self.expr(expr)).collect();
         parts.into_iter().collect()
     }
@@ -178,7 +180,7 @@ fn method(
     raw: &RawMethod,
     manifest: &Manifest,
     previous: Option<&PreviousState>,
-) -> Result<Method, Box<Diagnostic>> {
+) -> Result<SelectorMethod, Box<Diagnostic>> {
     let value = raw.value.clone();
     let name = match &raw.method {
         Some(name) => name.as_str(),
@@ -189,30 +191,32 @@ fn method(
         None => "fqn",
     };
     Ok(match name {
-        "fqn" => Method::Fqn(value),
-        "tag" => Method::Tag(value),
-        "group" => Method::Group(value),
+        "fqn" => SelectorMethod::Fqn(value),
+        "tag" => SelectorMethod::Tag(value),
+        "group" => SelectorMethod::Group(value),
         "access" => {
             if !["private", "protected", "public"].contains(&value.as_str()) {
                 return Err(wrong_value(raw, &["private", "protected", "public"]));
             }
-            Method::Access(value)
+            SelectorMethod::Access(value)
         }
-        "source" => Method::Source(split_name(&value)),
-        "path" => Method::Path(value.trim_end_matches('/').to_owned()),
-        "file" => Method::File(value),
-        "package" => {
-            Method::Package(if value == "this" { manifest.project.name.to_string() } else { value })
-        }
+        "source" => SelectorMethod::Source(split_name(&value)),
+        "path" => SelectorMethod::Path(value.trim_end_matches('/').to_owned()),
+        "file" => SelectorMethod::File(value),
+        "package" => SelectorMethod::Package(if value == "this" {
+            manifest.project.name.to_string()
+        } else {
+            value
+        }),
         "config" => {
             if raw.args.is_empty() {
                 let message = "`config` needs a key: config.materialized:table";
                 return Err(Box::new(Diagnostic::error(Code::Selector, message)));
             }
-            Method::Config(raw.args.clone(), value)
+            SelectorMethod::Config(raw.args.clone(), value)
         }
-        "test_name" => Method::TestName(value),
-        "test_type" => Method::TestType(match value.as_str() {
+        "test_name" => SelectorMethod::TestName(value),
+        "test_type" => SelectorMethod::TestType(match value.as_str() {
             "unit" => TestType::Unit,
             "data" => TestType::Data,
             "generic" | "schema" => TestType::Generic,
@@ -220,22 +224,22 @@ fn method(
             _ => return Err(wrong_value(raw, &["unit", "data", "generic", "singular"])),
         }),
         "resource_type" => match ResourceType::parse(&value) {
-            Some(kind) => Method::ResourceType(kind),
+            Some(kind) => SelectorMethod::ResourceType(kind),
             None => return Err(wrong_value(raw, &ResourceType::ALL.map(ResourceType::as_str))),
         },
         "exposure" | "export" | "metric" | "semantic_model" | "saved_query" | "unit_test" => {
             let kind = ResourceType::parse(name).unwrap_or(ResourceType::Exposure);
-            Method::Resource(kind, split_name(&value))
+            SelectorMethod::Resource(kind, split_name(&value))
         }
         "state" => {
             require_state(name, previous)?;
-            Method::State(state_kind(raw)?)
+            SelectorMethod::State(state_kind(raw)?)
         }
         "result" => {
             require_state(name, previous)?;
-            Method::Result(value)
+            SelectorMethod::Result(value)
         }
-        "version" => Method::Version(match value.as_str() {
+        "version" => SelectorMethod::Version(match value.as_str() {
             "latest" => VersionKind::Latest,
             "old" => VersionKind::Old,
             "prerelease" => VersionKind::Prerelease,
@@ -243,10 +247,10 @@ fn method(
             _ => return Err(wrong_value(raw, &["latest", "old", "prerelease", "none"])),
         }),
         "source_status" => match require_state(name, previous)?.fresher {
-            Fresher::NoPrevious => return Err(no_sources_file("in the folder of --state")),
-            Fresher::NoCurrent => return Err(no_sources_file("below the target path")),
-            Fresher::Known(_) if value == "fresher" => Method::Fresher,
-            Fresher::Known(_) => return Err(wrong_value(raw, &["fresher"])),
+            FresherSources::NoPrevious => return Err(no_sources_file("in the folder of --state")),
+            FresherSources::NoCurrent => return Err(no_sources_file("below the target path")),
+            FresherSources::Known(_) if value == "fresher" => SelectorMethod::FresherSources,
+            FresherSources::Known(_) => return Err(wrong_value(raw, &["fresher"])),
         },
         other => {
             let d = Diagnostic::error(Code::Selector, format!("unknown selector method `{other}`"));
@@ -259,12 +263,12 @@ fn method(
 fn state_kind(raw: &RawMethod) -> Result<StateKind, Box<Diagnostic>> {
     if let Some(("modified", part)) = raw.value.split_once('.') {
         return Ok(StateKind::Modified(match part {
-            "body" => Part::Body,
-            "configs" => Part::Configs,
-            "relation" => Part::Relation,
-            "persisted_descriptions" => Part::Descriptions,
-            "macros" => Part::Macros,
-            "contract" => Part::Contract,
+            "body" => ModifiedPart::Body,
+            "configs" => ModifiedPart::Configs,
+            "relation" => ModifiedPart::Relation,
+            "persisted_descriptions" => ModifiedPart::Descriptions,
+            "macros" => ModifiedPart::Macros,
+            "contract" => ModifiedPart::Contract,
             _ => {
                 let parts = [
                     "modified.body",
@@ -281,7 +285,7 @@ fn state_kind(raw: &RawMethod) -> Result<StateKind, Box<Diagnostic>> {
         "new" => Ok(StateKind::New),
         "old" => Ok(StateKind::Old),
         "unmodified" => Ok(StateKind::Unmodified),
-        "modified" => Ok(StateKind::Modified(Part::Any)),
+        "modified" => Ok(StateKind::Modified(ModifiedPart::Any)),
         _ => Err(wrong_value(raw, &["new", "old", "modified", "unmodified"])),
     }
 }
@@ -339,20 +343,22 @@ fn fnmatch(text: &str, pattern: &str) -> bool {
 
 /// Whether a method matches a node.
 fn matches(
-    method: &Method,
+    method: &SelectorMethod,
     manifest: &Manifest,
     node: &Node,
     previous: Option<&PreviousState>,
     cache: &mut StateCache,
 ) -> bool {
     match method {
-        Method::Fqn(value) => matches_fqn(node, value),
-        Method::Tag(value) => node.tags.iter().any(|t| fnmatch(t, value)),
-        Method::Group(value) => node.config.text("group").is_some_and(|g| fnmatch(&g, value)),
-        Method::Access(value) => {
+        SelectorMethod::Fqn(value) => matches_fqn(node, value),
+        SelectorMethod::Tag(value) => node.tags.iter().any(|t| fnmatch(t, value)),
+        SelectorMethod::Group(value) => {
+            node.config.text("group").is_some_and(|g| fnmatch(&g, value))
+        }
+        SelectorMethod::Access(value) => {
             matches!(&node.kind, NodeKind::Model { access, .. } if access.as_str() == value)
         }
-        Method::Source(parts) => {
+        SelectorMethod::Source(parts) => {
             let NodeKind::Source(table) = &node.kind else { return false };
             match parts.as_slice() {
                 [source] => fnmatch(&table.source_name, source),
@@ -368,24 +374,26 @@ fn matches(
                 _ => false,
             }
         }
-        Method::Path(pattern) => matches_path(node, pattern),
-        Method::File(value) => {
+        SelectorMethod::Path(pattern) => matches_path(node, pattern),
+        SelectorMethod::File(value) => {
             let file = node.original_file_path.rsplit('/').next().unwrap_or_default();
             let stem = file.rsplit_once('.').map_or(file, |(s, _)| s);
             fnmatch(file, value) || fnmatch(stem, value)
         }
-        Method::Package(value) => fnmatch(&node.package, value),
-        Method::Config(keys, value) => matches_config(node, keys, value),
-        Method::TestName(value) => node.generic_test().is_some_and(|t| fnmatch(&t.name, value)),
-        Method::TestType(kind) => matches!(
+        SelectorMethod::Package(value) => fnmatch(&node.package, value),
+        SelectorMethod::Config(keys, value) => matches_config(node, keys, value),
+        SelectorMethod::TestName(value) => {
+            node.generic_test().is_some_and(|t| fnmatch(&t.name, value))
+        }
+        SelectorMethod::TestType(kind) => matches!(
             (kind, &node.kind),
             (TestType::Unit, NodeKind::UnitTest(_))
                 | (TestType::Data, NodeKind::Test(_))
                 | (TestType::Generic, NodeKind::Test(TestKind::Generic(_)))
                 | (TestType::Singular, NodeKind::Test(TestKind::Singular))
         ),
-        Method::ResourceType(kind) => node.resource_type() == *kind,
-        Method::Resource(kind, parts) => {
+        SelectorMethod::ResourceType(kind) => node.resource_type() == *kind,
+        SelectorMethod::Resource(kind, parts) => {
             node.resource_type() == *kind
                 && match parts.as_slice() {
                     [name] => fnmatch(&node.name, name),
@@ -393,17 +401,17 @@ fn matches(
                     _ => false,
                 }
         }
-        Method::Result(value) => {
+        SelectorMethod::Result(value) => {
             previous.and_then(|p| p.statuses.get(&*node.unique_id)).is_some_and(|s| s == value)
         }
-        Method::Fresher => previous.is_some_and(|p| match &p.fresher {
-            Fresher::Known(ids) => ids.contains(&*node.unique_id),
-            Fresher::NoPrevious | Fresher::NoCurrent => false,
+        SelectorMethod::FresherSources => previous.is_some_and(|p| match &p.fresher {
+            FresherSources::Known(ids) => ids.contains(&*node.unique_id),
+            FresherSources::NoPrevious | FresherSources::NoCurrent => false,
         }),
-        Method::State(kind) => {
+        SelectorMethod::State(kind) => {
             previous.is_some_and(|p| matches_state(*kind, manifest, node, p, cache))
         }
-        Method::Version(kind) => {
+        SelectorMethod::Version(kind) => {
             let version = node.version();
             match (kind, version) {
                 (VersionKind::None, None) => matches!(node.kind, NodeKind::Model { .. }),

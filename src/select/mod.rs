@@ -1,10 +1,10 @@
 //! Resolves the text of selectors to a set of nodes.
 //!
 //! In: `Manifest`, the selection arguments of a command, perhaps a previous state. Out:
-//! `Checked<NodeSet>`. Three types: text -> `Expr<Written>` (raw names, spans) -> `Expr<Resolved>`
-//! (methods and values checked, each with the nodes that it matches) -> a bitset over node ids.
-//! Tests join each criterion before the sets combine (semantics 1.14). Must not know: what is done
-//! with the nodes.
+//! `Checked<NodeSet>`. Three types: text -> `SelectorExpr<Unresolved>` (raw names, spans) ->
+//! `SelectorExpr<Resolved>` (methods and values checked, each with the nodes that it matches) -> a
+//! bitset over node ids. Tests join each criterion before the sets combine (semantics 1.14). Must
+//! not know: what is done with the nodes.
 
 mod evaluate;
 mod expr;
@@ -13,7 +13,7 @@ mod modified;
 mod named;
 mod previous;
 
-pub(crate) use expr::Indirect;
+pub(crate) use expr::IndirectSelection;
 pub(crate) use previous::PreviousState;
 
 use crate::config::SelectorDefinition;
@@ -26,7 +26,7 @@ pub(crate) struct Selection {
     pub(crate) select: Vec<String>,
     pub(crate) exclude: Vec<String>,
     pub(crate) selector: Option<String>,
-    pub(crate) indirect: Indirect,
+    pub(crate) indirect: IndirectSelection,
     /// Empty: all types that the command works on.
     pub(crate) resource_types: Vec<ResourceType>,
     pub(crate) exclude_resource_types: Vec<ResourceType>,

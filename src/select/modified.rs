@@ -7,7 +7,7 @@
 //!
 //! Source: `state:` in dbt's documentation of node selection, and the table `tests/dbt/state.json`.
 
-use super::methods::{Part, StateKind};
+use super::methods::{ModifiedPart, StateKind};
 use super::previous::PreviousState;
 use crate::config::{Json, JsonMap};
 use crate::engine::is_built_in_package;
@@ -32,7 +32,9 @@ pub(super) fn matches_state(
         (StateKind::New, old) => old.is_none(),
         (StateKind::Old, old) => old.is_some(),
         (StateKind::Modified(part), old) => modified(part, manifest, node, old, previous, cache),
-        (StateKind::Unmodified, old) => !modified(Part::Any, manifest, node, old, previous, cache),
+        (StateKind::Unmodified, old) => {
+            !modified(ModifiedPart::Any, manifest, node, old, previous, cache)
+        }
     }
 }
 
@@ -49,27 +51,28 @@ fn is_described(node: &Node) -> bool {
 }
 
 fn modified(
-    part: Part,
+    part: ModifiedPart,
     manifest: &Manifest,
     node: &Node,
     old: Option<&Json>,
     previous: &PreviousState,
     cache: &mut StateCache,
 ) -> bool {
-    if part == Part::Macros {
+    if part == ModifiedPart::Macros {
         return macros_modified(manifest, node, previous, cache);
     }
     let Some(old) = old else { return counts_when_new(part, node) };
     let new = Json::Object(manifest.node_json(node));
-    let both = Both { node, new: &new, old, compare_written: manifest.project.compare_written };
+    let both =
+        Both { node, new: &new, old, compare_unrendered: manifest.project.compare_unrendered };
     match part {
-        Part::Body => both.body(),
-        Part::Configs => both.configs(),
-        Part::Relation => both.relation(),
-        Part::Descriptions => both.descriptions(),
-        Part::Contract => both.contract(),
-        Part::Macros => false,
-        Part::Any => {
+        ModifiedPart::Body => both.body(),
+        ModifiedPart::Configs => both.configs(),
+        ModifiedPart::Relation => both.relation(),
+        ModifiedPart::Descriptions => both.descriptions(),
+        ModifiedPart::Contract => both.contract(),
+        ModifiedPart::Macros => false,
+        ModifiedPart::Any => {
             both.any() || both.contract() || macros_modified(manifest, node, previous, cache)
         }
     }
@@ -77,13 +80,13 @@ fn modified(
 
 /// Whether a node that the earlier manifest lacks counts as modified in a part. Sources, exposures
 /// and the resources of the semantic layer have only some of the parts.
-fn counts_when_new(part: Part, node: &Node) -> bool {
+fn counts_when_new(part: ModifiedPart, node: &Node) -> bool {
     match (part, &node.kind) {
-        (Part::Macros, _) => false,
-        (Part::Any, NodeKind::UnitTest(_)) => true,
+        (ModifiedPart::Macros, _) => false,
+        (ModifiedPart::Any, NodeKind::UnitTest(_)) => true,
         (_, NodeKind::UnitTest(_)) => false,
-        (Part::Configs, _) => true,
-        (Part::Relation, NodeKind::Source(_)) => true,
+        (ModifiedPart::Configs, _) => true,
+        (ModifiedPart::Relation, NodeKind::Source(_)) => true,
         _ => !is_described(node),
     }
 }
@@ -94,7 +97,7 @@ struct Both<'a> {
     new: &'a Json,
     old: &'a Json,
     /// Whether the database and schema of sources are compared unrendered.
-    compare_written: bool,
+    compare_unrendered: bool,
 }
 
 /// The only configs of tests that are compared.
@@ -219,7 +222,7 @@ impl Both<'_> {
     fn relation(&self) -> bool {
         if matches!(self.node.kind, NodeKind::Source(_)) {
             return self.differs("/identifier")
-                || match self.compare_written {
+                || match self.compare_unrendered {
                     true => self.any_differs(&["/unrendered_database", "/unrendered_schema"]),
                     false => self.any_differs(&["/database", "/schema"]),
                 };

@@ -2,7 +2,8 @@
 
 use super::Selection;
 use super::expr::{
-    CriterionError, Expr, Indirect, NamedSelectors, Written, parse_cli, parse_criterion,
+    CriterionError, CriterionMethod, IndirectSelection, SelectorExpr, Unresolved, parse_cli,
+    parse_criterion,
 };
 use crate::config::{SelectorDefinition, YamlCriterion};
 use crate::diag::{Code, Diagnostic, nearest_name};
@@ -19,7 +20,7 @@ const DEFAULT: &[&str] = &[
     "unit_test:*",
 ];
 
-type Found = Result<Expr<Written>, Box<Diagnostic>>;
+type Found = Result<SelectorExpr<Unresolved>, Box<Diagnostic>>;
 
 /// The expression of a command line.
 pub(super) fn build_expression(selection: &Selection, selectors: &[SelectorDefinition]) -> Found {
@@ -42,11 +43,11 @@ pub(super) fn build_expression(selection: &Selection, selectors: &[SelectorDefin
         return Ok(included);
     }
     let excluded = parse_cli(&selection.exclude, selection.indirect).map_err(criterion_problem)?;
-    Ok(Expr::Difference(Box::new(included), Box::new(excluded)))
+    Ok(SelectorExpr::Difference(Box::new(included), Box::new(excluded)))
 }
 
 /// A named selector. It can refer to selectors that are defined before it.
-fn definition(name: &str, selectors: &[SelectorDefinition], default: Indirect) -> Found {
+fn definition(name: &str, selectors: &[SelectorDefinition], default: IndirectSelection) -> Found {
     match selectors.iter().position(|s| s.name == name) {
         Some(i) => expr(&selectors[i].definition, &selectors[..i], default),
         None => {
@@ -64,7 +65,11 @@ fn definition(name: &str, selectors: &[SelectorDefinition], default: Indirect) -
 }
 
 /// Converts a criterion of a file. `default` is the mode for tests where a criterion has none.
-fn expr(criterion: &YamlCriterion, earlier: &[SelectorDefinition], default: Indirect) -> Found {
+fn expr(
+    criterion: &YamlCriterion,
+    earlier: &[SelectorDefinition],
+    default: IndirectSelection,
+) -> Found {
     // As in dbt, unions and intersections in YAML decide on tests eagerly, whatever the modes of
     // their parts.
     let (included, excluded) = match criterion {
@@ -74,7 +79,7 @@ fn expr(criterion: &YamlCriterion, earlier: &[SelectorDefinition], default: Indi
                 .map_err(|d| Box::new(d.primary(*span, "used here")));
         }
         YamlCriterion::Method { text, indirect, exclude, span } => {
-            let mode = match indirect.as_deref().map(Indirect::parse) {
+            let mode = match indirect.as_deref().map(IndirectSelection::parse) {
                 None => default,
                 Some(Some(mode)) => mode,
                 Some(None) => {
@@ -87,37 +92,43 @@ fn expr(criterion: &YamlCriterion, earlier: &[SelectorDefinition], default: Indi
             };
             (placed_criterion(text, mode, *span)?, exclude)
         }
-        YamlCriterion::Union(include, exclude) => {
-            (Expr::Union(all_of(include, earlier, default)?, Indirect::Eager), exclude)
-        }
-        YamlCriterion::Intersection(include, exclude) => {
-            (Expr::Intersection(all_of(include, earlier, default)?, Indirect::Eager), exclude)
-        }
+        YamlCriterion::Union(include, exclude) => (
+            SelectorExpr::Union(all_of(include, earlier, default)?, IndirectSelection::Eager),
+            exclude,
+        ),
+        YamlCriterion::Intersection(include, exclude) => (
+            SelectorExpr::Intersection(
+                all_of(include, earlier, default)?,
+                IndirectSelection::Eager,
+            ),
+            exclude,
+        ),
     };
     if excluded.is_empty() {
         return Ok(included);
     }
-    let excluded = Expr::Union(all_of(excluded, earlier, default)?, Indirect::Eager);
-    Ok(Expr::Difference(Box::new(included), Box::new(excluded)))
+    let excluded =
+        SelectorExpr::Union(all_of(excluded, earlier, default)?, IndirectSelection::Eager);
+    Ok(SelectorExpr::Difference(Box::new(included), Box::new(excluded)))
 }
 
 fn all_of(
     criteria: &[YamlCriterion],
     earlier: &[SelectorDefinition],
-    default: Indirect,
-) -> Result<Vec<Expr<Written>>, Box<Diagnostic>> {
+    default: IndirectSelection,
+) -> Result<Vec<SelectorExpr<Unresolved>>, Box<Diagnostic>> {
     criteria.iter().map(|criterion| expr(criterion, earlier, default)).collect()
 }
 
 /// Parses a criterion of a file and sets its span.
-fn placed_criterion(text: &str, indirect: Indirect, span: Span) -> Found {
+fn placed_criterion(text: &str, indirect: IndirectSelection, span: Span) -> Found {
     let mut found = parse_criterion(text, indirect).map_err(|e| {
         Box::new(Diagnostic::error(Code::Selector, e.to_string()).primary(span, ""))
     })?;
-    if let NamedSelectors::Raw(raw) = &mut found.method {
+    if let CriterionMethod::Raw(raw) = &mut found.method {
         raw.span = Some(span);
     }
-    Ok(Expr::Criterion(found))
+    Ok(SelectorExpr::Criterion(found))
 }
 
 fn criterion_problem(e: CriterionError) -> Box<Diagnostic> {

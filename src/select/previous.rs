@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 /// The sources that have newer data than in the earlier `sources.json`.
 #[derive(Clone, Debug, Default)]
-pub(crate) enum Fresher {
+pub(crate) enum FresherSources {
     /// There is no earlier `sources.json`.
     #[default]
     NoPrevious,
@@ -20,7 +20,7 @@ pub(crate) struct PreviousState {
     pub(crate) nodes: HashMap<String, Json>,
     pub(crate) macros: HashMap<String, String>,
     pub(crate) statuses: HashMap<String, String>,
-    pub(crate) fresher: Fresher,
+    pub(crate) fresher: FresherSources,
 }
 
 /// The load time of the newest row of each source; sources that could not be measured are left out.
@@ -104,13 +104,13 @@ impl PreviousState {
         current: Option<&Json>,
     ) -> PreviousState {
         self.fresher = match (previous, current) {
-            (None, _) => Fresher::NoPrevious,
-            (Some(_), None) => Fresher::NoCurrent,
+            (None, _) => FresherSources::NoPrevious,
+            (Some(_), None) => FresherSources::NoCurrent,
             (Some(previous), Some(current)) => {
                 let before = load_times(previous);
                 let mut now = load_times(current);
                 now.retain(|id, at| before.get(id).is_none_or(|old| later(at, old)));
-                Fresher::Known(now.into_keys().collect())
+                FresherSources::Known(now.into_keys().collect())
             }
         };
         self
@@ -136,7 +136,7 @@ mod tests {
             ("c", "x"),
         ]);
         let state = PreviousState::new(None, None).with_sources(Some(&old), Some(&new));
-        let Fresher::Known(fresher) = state.fresher else { panic!("{:?}", state.fresher) };
+        let FresherSources::Known(fresher) = state.fresher else { panic!("{:?}", state.fresher) };
         let mut fresher: Vec<String> = fresher.into_iter().collect();
         fresher.sort();
         assert_eq!(fresher, ["b", "c"]);

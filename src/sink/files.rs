@@ -8,7 +8,7 @@ use std::io::{self, Write};
 
 /// The path of a file: the configured `path`, relative to the project's folder, or
 /// `exports/NAME.TYPE` below the target path.
-pub(crate) fn path_of(
+pub(crate) fn output_path(
     target: &FileTarget,
     export: &str,
     project: &Utf8Path,
@@ -41,7 +41,7 @@ pub(crate) fn write_file(
     table: &SinkTable,
     job: &SinkJob<'_>,
 ) -> Result<WrittenRows, SinkError> {
-    let path = path_of(target, job.export, job.project, job.target_path);
+    let path = output_path(target, job.export_name, job.project, job.target_path);
     if !job.dry_run {
         let written = job.system.write_stream(&path, &mut |out| write_rows(out, table, target));
         written.map_err(SinkError::of_file)?;

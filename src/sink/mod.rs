@@ -8,9 +8,9 @@ mod files;
 mod parquet;
 mod sheets;
 
-pub(crate) use files::{path_of, write_file};
+pub(crate) use files::{output_path, write_file};
 pub(crate) use parquet::write_parquet;
-pub(crate) use sheets::{Pace, write_sheet};
+pub(crate) use sheets::{RequestPace, write_sheet};
 
 use crate::engine::{Cell, SqlType};
 use crate::system::{System, SystemError};
@@ -34,18 +34,18 @@ pub(crate) struct SinkTable {
 
 /// The settings of one export that do not depend on its target.
 pub(crate) struct SinkJob<'a> {
-    pub(crate) export: &'a str,
+    pub(crate) export_name: &'a str,
     /// An id that all attempts of one run share, so that rows are not appended twice.
-    pub(crate) run: &'a str,
+    pub(crate) run_id: &'a str,
     /// Only report what would change.
     pub(crate) dry_run: bool,
     pub(crate) system: &'a dyn System,
     pub(crate) project: &'a Utf8Path,
     pub(crate) target_path: &'a Utf8Path,
     /// Whether the user has interrupted the run.
-    pub(crate) stopped: &'a (dyn Fn() -> bool + Sync),
+    pub(crate) is_stopped: &'a (dyn Fn() -> bool + Sync),
     /// Shared by all exports of the process, because the service limits the writes per user.
-    pub(crate) pace: &'a Pace,
+    pub(crate) pace: &'a RequestPace,
 }
 
 /// What was written, or would be in a dry run.

@@ -1,6 +1,6 @@
 //! Writes Parquet files, with an engine that can read and write files.
 
-use super::files::{describe_written, path_of, write_json};
+use super::files::{describe_written, output_path, write_json};
 use super::{SinkError, SinkJob, SinkTable, WrittenRows};
 use crate::config::FileTarget;
 use crate::engine::{EngineSpec, ParquetFile, SqlType, Warehouse};
@@ -15,14 +15,14 @@ pub(crate) fn write_parquet(
     job: &SinkJob<'_>,
     engine: &mut dyn Warehouse,
 ) -> Result<WrittenRows, SinkError> {
-    let path = path_of(target, job.export, job.project, job.target_path);
+    let path = output_path(target, job.export_name, job.project, job.target_path);
     if job.dry_run {
         return Ok(describe_written(&path, table.rows.len(), table.columns.len(), job));
     }
     let folder = job.target_path.join("exports");
     let (rows, made) = (
-        folder.join(format!(".{}.rows", job.export)),
-        folder.join(format!(".{}.parquet", job.export)),
+        folder.join(format!(".{}.rows", job.export_name)),
+        folder.join(format!(".{}.parquet", job.export_name)),
     );
     let result = convert(table, job, engine, (&rows, &made, &path));
     for left in [&rows, &made] {
@@ -43,7 +43,8 @@ fn convert(
         .iter()
         .map(|c| (c.header.clone(), type_of(&c.kind, engine.engine())))
         .collect();
-    let file = ParquetFile { rows: rows.as_str(), columns: &columns, to: made.as_str() };
+    let file =
+        ParquetFile { json_path: rows.as_str(), columns: &columns, parquet_path: made.as_str() };
     engine.write_parquet(&file).map_err(|e| SinkError::new(e.message))?;
     let mut input = job.system.open(made).map_err(SinkError::of_file)?;
     let copied = job.system.write_stream(path, &mut |out| io::copy(&mut input, out).map(|_| ()));

@@ -28,7 +28,8 @@ struct Table {
 }
 
 /// The columns that each row of the macros' result must have.
-pub(crate) const NEEDED: [&str; 4] = ["table_schema", "table_name", "column_name", "column_index"];
+pub(crate) const REQUIRED_COLUMNS: [&str; 4] =
+    ["table_schema", "table_name", "column_name", "column_index"];
 
 impl Catalog {
     /// Adds a row of the macros' result: a column, with the properties of its relation

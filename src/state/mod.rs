@@ -12,7 +12,7 @@ mod run_results;
 mod sources_json;
 mod unchanged;
 
-pub(crate) use catalog_json::{Catalog, NEEDED, is_cataloged, write_catalog};
+pub(crate) use catalog_json::{Catalog, REQUIRED_COLUMNS, is_cataloged, write_catalog};
 pub(crate) use manifest_json::{CompiledCode, manifest_inputs, write_manifest};
 pub(crate) use publications::Publications;
 pub(crate) use run_results::write_run_results;

@@ -3,14 +3,14 @@
 //! transaction of its publication, so that it is correct whoever built the relation, and even in a
 //! copy of the database.
 
-use crate::engine::{EngineError, EngineErrorKind, Note, Relation, Warehouse};
+use crate::engine::{EngineError, EngineErrorKind, Relation, StateRow, Warehouse};
 use crate::hash::FastMap;
 use crate::manifest::{Manifest, NodeId, UniqueId};
 use crate::outcome::PublicationFingerprint;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 
-pub(crate) const NAME: &str = "strata_state";
+pub(crate) const STATE_TABLE_NAME: &str = "strata_state";
 
 /// The tables of a target, by folded name of the database.
 #[derive(Clone, Debug, Default)]
@@ -30,7 +30,7 @@ impl Publications {
         let mut found = Publications::wanted(manifest, nodes);
         let mut there = BTreeMap::new();
         for (database, table) in found.tables {
-            if !warehouse.columns(&table)?.is_empty() {
+            if !warehouse.list_columns(&table)?.is_empty() {
                 there.insert(database, table);
             }
         }
@@ -46,8 +46,8 @@ impl Publications {
     ) -> Result<Publications, EngineError> {
         let wanted = Publications::wanted(manifest, nodes);
         for table in wanted.tables.values() {
-            if warehouse.columns(table)?.is_empty() {
-                warehouse.create_notes(table).map_err(|e| explain(e, table))?;
+            if warehouse.list_columns(table)?.is_empty() {
+                warehouse.create_state_table(table).map_err(|e| explain(e, table))?;
             }
         }
         Ok(wanted)
@@ -80,7 +80,7 @@ impl Publications {
     ) -> Result<FastMap<String, PublicationFingerprint>, EngineError> {
         let mut out = FastMap::default();
         for table in self.tables.values() {
-            let rows = warehouse.notes(table).map_err(|e| explain(e, table))?;
+            let rows = warehouse.read_state(table).map_err(|e| explain(e, table))?;
             // A record that this version cannot parse counts as missing.
             out.par_extend(
                 rows.into_par_iter()
@@ -102,11 +102,11 @@ impl Publications {
         let table = relation.database().and_then(|d| self.tables.get(&dialect.folded(d)));
         let Some(table) = table else { return Ok(()) };
         let text = serde_json::to_string(fingerprint).unwrap_or_default();
-        warehouse.note(table, &[Note { node: unique_id, fingerprint: &text }])
+        warehouse.record_state(table, &[StateRow { node: unique_id, fingerprint: &text }])
     }
 
     /// Records tests, by unique id.
-    pub(crate) fn note_tests(
+    pub(crate) fn record_tests(
         &self,
         warehouse: &mut dyn Warehouse,
         tests: &[(UniqueId, PublicationFingerprint)],
@@ -116,15 +116,15 @@ impl Publications {
             .iter()
             .map(|(_, fingerprint)| serde_json::to_string(fingerprint).unwrap_or_default())
             .collect();
-        let notes: Vec<Note<'_>> = (tests.iter().zip(&texts))
-            .map(|((node, _), fingerprint)| Note { node, fingerprint })
+        let notes: Vec<StateRow<'_>> = (tests.iter().zip(&texts))
+            .map(|((node, _), fingerprint)| StateRow { node, fingerprint })
             .collect();
-        warehouse.note(home, &notes)
+        warehouse.record_state(home, &notes)
     }
 }
 
 fn table_in(database: &str, manifest: &Manifest) -> Relation {
-    Relation::new(Some(database), Some(&manifest.project.target.schema), NAME)
+    Relation::new(Some(database), Some(&manifest.project.target.schema), STATE_TABLE_NAME)
 }
 
 fn explain(e: EngineError, table: &Relation) -> EngineError {

@@ -1,7 +1,7 @@
 //! The record that `build --changed` stores when it has nothing to do, with all inputs of that
 //! result.
 
-use crate::cache::Stored;
+use crate::cache::CacheFile;
 use crate::context::RenderRead;
 use crate::diag::{Diagnostic, Label};
 use crate::engine::DatabaseState;
@@ -14,12 +14,12 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct UnchangedRecord {
     /// A fingerprint of the request.
-    pub(crate) asked: Fingerprint,
+    pub(crate) request: Fingerprint,
     /// A fingerprint of the project without the external inputs read when it is resolved and
     /// compiled.
     pub(crate) inputs: Fingerprint,
     /// A fingerprint of the definitions of nodes (`changes::fingerprint_definitions`).
-    pub(crate) own: Fingerprint,
+    pub(crate) definitions: Fingerprint,
     /// The external inputs read (variables, environment, target, macros) after parsing.
     pub(crate) reads: Vec<RenderRead>,
     /// Seeds whose rows the fingerprint of the files does not cover.
@@ -60,7 +60,7 @@ impl StoredDiagnostic {
     }
 }
 
-impl Stored for UnchangedRecord {
+impl CacheFile for UnchangedRecord {
     const FILE: &'static str = "strata_settled.bin";
 
     fn to_bytes(&mut self) -> Vec<u8> {

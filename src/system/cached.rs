@@ -4,7 +4,7 @@
 //! and which of the paths have really changed. The content decides: a file that was only touched is
 //! unchanged.
 
-use super::{Found, Look, System, SystemError};
+use super::{FoundFile, PathType, System, SystemError};
 use crate::hash::{FastMap, Fingerprint};
 use camino::{Utf8Path, Utf8PathBuf};
 use std::collections::{BTreeMap, HashSet};
@@ -22,7 +22,7 @@ struct Memory {
     prints: FastMap<String, Fingerprint>,
     walked: FastMap<Utf8PathBuf, Files>,
     /// The results of looking at paths, including those that do not exist.
-    looked: FastMap<String, Look>,
+    looked: FastMap<String, PathType>,
     /// The names of entries in folders.
     listed: FastMap<String, Vec<String>>,
     /// Files that could not be read. Any event may mean that one has become readable.
@@ -30,7 +30,7 @@ struct Memory {
 }
 
 /// Whether two results are the same, except for the size of a file.
-fn alike(a: Look, b: Look) -> bool {
+fn alike(a: PathType, b: PathType) -> bool {
     std::mem::discriminant(&a) == std::mem::discriminant(&b)
 }
 
@@ -53,17 +53,17 @@ impl CachedSystem {
     }
 
     /// Updates the cache at these paths, and returns the paths whose content has changed.
-    pub(crate) fn look_again<'a>(
+    pub(crate) fn find_changed_paths<'a>(
         &self,
         paths: impl IntoIterator<Item = &'a Utf8Path>,
     ) -> Vec<Utf8PathBuf> {
         let mut changed = Vec::new();
         for path in paths {
-            let now = self.inner.look(path);
+            let now = self.inner.path_type(path);
             self.compare_look(path, now, &mut changed);
             match now {
-                Look::File(size) => self.file(path, size, &mut changed),
-                Look::Folder => {
+                PathType::File(size) => self.file(path, size, &mut changed),
+                PathType::Folder => {
                     let found = self.inner.walk(path).unwrap_or_default();
                     for gone in self.below(path) {
                         if found.binary_search_by(|f| f.path.cmp(&gone)).is_err() {
@@ -72,7 +72,7 @@ impl CachedSystem {
                     }
                     found.iter().for_each(|f| self.file(&f.path, f.size, &mut changed));
                 }
-                Look::Nothing => {
+                PathType::Nothing => {
                     self.below(path).iter().for_each(|below| self.gone(below, &mut changed));
                     self.gone(path, &mut changed);
                 }
@@ -85,7 +85,7 @@ impl CachedSystem {
 
     /// Adds a path to `changed` if it is of another kind than before, or if the names in its folder
     /// have changed.
-    fn compare_look(&self, path: &Utf8Path, now: Look, changed: &mut Vec<Utf8PathBuf>) {
+    fn compare_look(&self, path: &Utf8Path, now: PathType, changed: &mut Vec<Utf8PathBuf>) {
         let folder = path.parent().unwrap_or(path);
         let (looked, listed) = {
             let memory = self.read_memory();
@@ -105,7 +105,7 @@ impl CachedSystem {
     }
 
     fn file(&self, path: &Utf8Path, size: u64, changed: &mut Vec<Utf8PathBuf>) {
-        let (known, text, print) = {
+        let (known, text, fingerprint) = {
             let memory = self.read_memory();
             let known = memory.walked.values().any(|files| files.contains_key(path));
             (
@@ -114,8 +114,8 @@ impl CachedSystem {
                 memory.prints.get(path.as_str()).copied(),
             )
         };
-        let text_now = text.map(|_| self.inner.read_with_print(path).ok());
-        let print_now = print.map(|_| self.inner.fingerprint(path).ok());
+        let text_now = text.map(|_| self.inner.read_with_fingerprint(path).ok());
+        let print_now = fingerprint.map(|_| self.inner.fingerprint(path).ok());
         let mut memory = self.write_memory();
         let mut different = memory.unreadable.remove(path.as_str());
         if let Some(now) = text_now {
@@ -126,7 +126,7 @@ impl CachedSystem {
             };
         }
         if let Some(now) = print_now {
-            different |= now != print;
+            different |= now != fingerprint;
             match now {
                 Some(now) => memory.prints.insert(path.to_string(), now),
                 None => memory.prints.remove(path.as_str()),
@@ -183,24 +183,27 @@ impl CachedSystem {
     }
 }
 
-fn found_in(files: &Files) -> Vec<Found> {
-    files.iter().map(|(path, size)| Found { path: path.clone(), size: *size }).collect()
+fn found_in(files: &Files) -> Vec<FoundFile> {
+    files.iter().map(|(path, size)| FoundFile { path: path.clone(), size: *size }).collect()
 }
 
 impl System for CachedSystem {
     fn read(&self, path: &Utf8Path) -> Result<Arc<str>, SystemError> {
-        self.read_with_print(path).map(|(text, _)| text)
+        self.read_with_fingerprint(path).map(|(text, _)| text)
     }
 
-    fn read_with_print(&self, path: &Utf8Path) -> Result<(Arc<str>, Fingerprint), SystemError> {
+    fn read_with_fingerprint(
+        &self,
+        path: &Utf8Path,
+    ) -> Result<(Arc<str>, Fingerprint), SystemError> {
         if let Some(found) = self.read_memory().texts.get(path.as_str()) {
             return Ok(found.clone());
         }
-        let read = self.inner.read_with_print(path);
+        let read = self.inner.read_with_fingerprint(path);
         if read.as_ref().is_err_and(SystemError::not_found) {
             // `.dbtignore` is read without looking for it first, so that it does not exist must be
             // recorded here.
-            self.write_memory().looked.insert(path.to_string(), Look::Nothing);
+            self.write_memory().looked.insert(path.to_string(), PathType::Nothing);
         }
         let read = read.inspect_err(|_| {
             self.write_memory().unreadable.insert(path.to_string());
@@ -213,12 +216,12 @@ impl System for CachedSystem {
         if let Some(found) = self.read_memory().prints.get(path.as_str()) {
             return Ok(*found);
         }
-        let print = self.inner.fingerprint(path)?;
-        self.write_memory().prints.insert(path.to_string(), print);
-        Ok(print)
+        let fingerprint = self.inner.fingerprint(path)?;
+        self.write_memory().prints.insert(path.to_string(), fingerprint);
+        Ok(fingerprint)
     }
 
-    fn walk(&self, folder: &Utf8Path) -> Result<Vec<Found>, SystemError> {
+    fn walk(&self, folder: &Utf8Path) -> Result<Vec<FoundFile>, SystemError> {
         if let Some(files) = self.read_memory().walked.get(folder) {
             return Ok(found_in(files));
         }
@@ -232,11 +235,11 @@ impl System for CachedSystem {
         self.inner.open(path)
     }
 
-    fn look(&self, path: &Utf8Path) -> Look {
+    fn path_type(&self, path: &Utf8Path) -> PathType {
         if let Some(found) = self.read_memory().looked.get(path.as_str()) {
             return *found;
         }
-        let found = self.inner.look(path);
+        let found = self.inner.path_type(path);
         self.write_memory().looked.insert(path.to_string(), found);
         found
     }
@@ -274,8 +277,8 @@ impl System for CachedSystem {
         self.inner.links(folder)
     }
 
-    fn holds(&self, path: &Utf8Path, content: &[u8]) -> bool {
-        self.inner.holds(path, content)
+    fn has_content(&self, path: &Utf8Path, content: &[u8]) -> bool {
+        self.inner.has_content(path, content)
     }
 
     fn remove(&self, path: &Utf8Path) -> Result<(), SystemError> {
@@ -320,21 +323,24 @@ mod tests {
         let a = Utf8Path::new("/p/models/a.sql");
         assert_eq!(kept.walk("/p/models".into()).unwrap().len(), 2);
         assert_eq!(&*kept.read(a).unwrap(), "select 1");
-        assert!(kept.look_again([a]).is_empty());
+        assert!(kept.find_changed_paths([a]).is_empty());
         inner.write_atomic(a, b"select 3").unwrap();
         assert_eq!(&*kept.read(a).unwrap(), "select 1", "nobody has said that it changed");
-        assert_eq!(kept.look_again([a]), [a.to_owned()]);
+        assert_eq!(kept.find_changed_paths([a]), [a.to_owned()]);
         assert_eq!(&*kept.read(a).unwrap(), "select 3");
         inner.remove(a).unwrap();
         inner.write_atomic("/p/models/new/c.sql".into(), b"select 4").unwrap();
-        assert_eq!(kept.look_again([Utf8Path::new("/p/models")]).len(), 2);
+        assert_eq!(kept.find_changed_paths([Utf8Path::new("/p/models")]).len(), 2);
         assert_eq!(kept.walk("/p/models".into()).unwrap().len(), 2);
         assert!(kept.read(a).is_err());
         let asked = Utf8Path::new("/p/packages.yml");
         assert!(!kept.is_file(asked));
         inner.write_atomic(asked, b"packages: []").unwrap();
         inner.write_atomic("/p/shop.duckdb".into(), b"...").unwrap();
-        assert_eq!(kept.look_again([asked, Utf8Path::new("/p/shop.duckdb")]), [asked.to_owned()]);
+        assert_eq!(
+            kept.find_changed_paths([asked, Utf8Path::new("/p/shop.duckdb")]),
+            [asked.to_owned()]
+        );
         assert!(kept.is_file(asked));
     }
 }

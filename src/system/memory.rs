@@ -1,6 +1,6 @@
 //! A system in memory, for tests.
 
-use super::{Found, Look, System, SystemError};
+use super::{FoundFile, PathType, System, SystemError};
 use camino::{Utf8Path, Utf8PathBuf};
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
@@ -50,20 +50,20 @@ impl System for MemorySystem {
         Ok(Box::new(io::Cursor::new(self.bytes(path)?)))
     }
 
-    fn walk(&self, folder: &Utf8Path) -> Result<Vec<Found>, SystemError> {
+    fn walk(&self, folder: &Utf8Path) -> Result<Vec<FoundFile>, SystemError> {
         let files = self.files();
         let below = files.iter().filter(|(path, _)| path.starts_with(folder) && *path != folder);
         Ok(below
-            .map(|(path, bytes)| Found { path: path.clone(), size: bytes.len() as u64 })
+            .map(|(path, bytes)| FoundFile { path: path.clone(), size: bytes.len() as u64 })
             .collect())
     }
 
-    fn look(&self, path: &Utf8Path) -> Look {
+    fn path_type(&self, path: &Utf8Path) -> PathType {
         let files = self.files();
         match files.get(path) {
-            Some(bytes) => Look::File(bytes.len() as u64),
-            None if files.keys().any(|p| p.starts_with(path)) => Look::Folder,
-            None => Look::Nothing,
+            Some(bytes) => PathType::File(bytes.len() as u64),
+            None if files.keys().any(|p| p.starts_with(path)) => PathType::Folder,
+            None => PathType::Nothing,
         }
     }
 
@@ -100,7 +100,7 @@ impl System for MemorySystem {
         Some(crate::hash::Fingerprint::of_stream(&mut &bytes[..]).ok()?.hex())
     }
 
-    fn holds(&self, path: &Utf8Path, content: &[u8]) -> bool {
+    fn has_content(&self, path: &Utf8Path, content: &[u8]) -> bool {
         self.files().get(path).is_some_and(|c| c[..] == *content)
     }
 

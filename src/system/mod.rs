@@ -12,7 +12,7 @@ mod os;
 pub(crate) use cached::CachedSystem;
 #[cfg(test)]
 pub(crate) use memory::MemorySystem;
-pub(crate) use os::{OsSystem, process_is_alive};
+pub(crate) use os::{OsSystem, command_line_of_process};
 
 use crate::hash::Fingerprint;
 use camino::{Utf8Path, Utf8PathBuf};
@@ -36,14 +36,14 @@ impl SystemError {
 
 /// A file found by `walk`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Found {
+pub(crate) struct FoundFile {
     pub(crate) path: Utf8PathBuf,
     pub(crate) size: u64,
 }
 
 /// Orders by path components without splitting the paths: slashes come before all other characters.
-impl Ord for Found {
-    fn cmp(&self, other: &Found) -> std::cmp::Ordering {
+impl Ord for FoundFile {
+    fn cmp(&self, other: &FoundFile) -> std::cmp::Ordering {
         let (a, b) = (self.path.as_str().bytes(), other.path.as_str().bytes());
         a.map(slash_first).cmp(b.map(slash_first)).then(self.size.cmp(&other.size))
     }
@@ -53,15 +53,15 @@ fn slash_first(byte: u8) -> u8 {
     if byte == b'/' { 0 } else { byte }
 }
 
-impl PartialOrd for Found {
-    fn partial_cmp(&self, other: &Found) -> Option<std::cmp::Ordering> {
+impl PartialOrd for FoundFile {
+    fn partial_cmp(&self, other: &FoundFile) -> Option<std::cmp::Ordering> {
         Some(self.cmp(other))
     }
 }
 
 /// What a path refers to, after following symbolic links.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Look {
+pub(crate) enum PathType {
     Nothing,
     /// A file with its size in bytes.
     File(u64),
@@ -72,10 +72,13 @@ pub(crate) trait System: Send + Sync {
     /// Reads a text file. Bytes that are not UTF-8 are an error.
     fn read(&self, path: &Utf8Path) -> Result<Arc<str>, SystemError>;
     /// Reads a text file and computes its fingerprint.
-    fn read_with_print(&self, path: &Utf8Path) -> Result<(Arc<str>, Fingerprint), SystemError> {
+    fn read_with_fingerprint(
+        &self,
+        path: &Utf8Path,
+    ) -> Result<(Arc<str>, Fingerprint), SystemError> {
         let text = self.read(path)?;
-        let print = Fingerprint::of(&text);
-        Ok((text, print))
+        let fingerprint = Fingerprint::of(&text);
+        Ok((text, fingerprint))
     }
     /// The print of a file's bytes, streamed.
     fn fingerprint(&self, path: &Utf8Path) -> Result<Fingerprint, SystemError> {
@@ -89,10 +92,10 @@ pub(crate) trait System: Send + Sync {
     fn open(&self, path: &Utf8Path) -> Result<Box<dyn Read + Send>, SystemError>;
     /// All files below a folder, sorted by path. Symbolic links are followed. Empty if the folder
     /// does not exist.
-    fn walk(&self, folder: &Utf8Path) -> Result<Vec<Found>, SystemError>;
-    fn look(&self, path: &Utf8Path) -> Look;
+    fn walk(&self, folder: &Utf8Path) -> Result<Vec<FoundFile>, SystemError>;
+    fn path_type(&self, path: &Utf8Path) -> PathType;
     fn is_file(&self, path: &Utf8Path) -> bool {
-        matches!(self.look(path), Look::File(_))
+        matches!(self.path_type(path), PathType::File(_))
     }
     /// A stamp that changes when a file is written or replaced, made from its inode, size and
     /// times. `None` if there is no file, or the system does not support this.
@@ -123,11 +126,11 @@ pub(crate) trait System: Send + Sync {
         Vec::new()
     }
     /// Whether a file currently has this content. Never answered from a cache.
-    fn holds(&self, path: &Utf8Path, content: &[u8]) -> bool;
+    fn has_content(&self, path: &Utf8Path, content: &[u8]) -> bool;
     /// Writes a generated file unless it already has this content: file systems take longer to
     /// create thousands of files than to read them.
     fn write_generated(&self, path: &Utf8Path, content: &[u8]) -> Result<(), SystemError> {
-        if self.holds(path, content) {
+        if self.has_content(path, content) {
             return Ok(());
         }
         self.write_stream(path, &mut |out| out.write_all(content))

@@ -4,7 +4,7 @@
     reason = "the one place that may touch files, environment and clock"
 )]
 
-use super::{Found, Look, System, SystemError};
+use super::{FoundFile, PathType, System, SystemError};
 use camino::{Utf8Path, Utf8PathBuf};
 use std::fs;
 use std::io::{self, Read, Write};
@@ -52,7 +52,7 @@ impl OsSystem {
     }
 }
 
-fn walk_into(folder: &Utf8Path, depth: usize, out: &mut Vec<Found>) -> Result<(), SystemError> {
+fn walk_into(folder: &Utf8Path, depth: usize, out: &mut Vec<FoundFile>) -> Result<(), SystemError> {
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
@@ -79,7 +79,7 @@ fn walk_into(folder: &Utf8Path, depth: usize, out: &mut Vec<Found>) -> Result<()
                 walk_into(&path, depth + 1, out)?;
             }
         } else if let Some(meta) = meta {
-            out.push(Found { path, size: meta.len() });
+            out.push(FoundFile { path, size: meta.len() });
         }
     }
     Ok(())
@@ -121,18 +121,18 @@ impl System for OsSystem {
         Ok(Box::new(io::BufReader::with_capacity(1 << 16, file)))
     }
 
-    fn walk(&self, folder: &Utf8Path) -> Result<Vec<Found>, SystemError> {
+    fn walk(&self, folder: &Utf8Path) -> Result<Vec<FoundFile>, SystemError> {
         let mut out = Vec::new();
         walk_into(folder, 0, &mut out)?;
         out.sort();
         Ok(out)
     }
 
-    fn look(&self, path: &Utf8Path) -> Look {
+    fn path_type(&self, path: &Utf8Path) -> PathType {
         match fs::metadata(path) {
-            Err(_) => Look::Nothing,
-            Ok(meta) if meta.is_dir() => Look::Folder,
-            Ok(meta) => Look::File(meta.len()),
+            Err(_) => PathType::Nothing,
+            Ok(meta) if meta.is_dir() => PathType::Folder,
+            Ok(meta) => PathType::File(meta.len()),
         }
     }
 
@@ -176,7 +176,7 @@ impl System for OsSystem {
         out
     }
 
-    fn holds(&self, path: &Utf8Path, content: &[u8]) -> bool {
+    fn has_content(&self, path: &Utf8Path, content: &[u8]) -> bool {
         fs::metadata(path).is_ok_and(|m| m.len() == content.len() as u64)
             && fs::read(path).is_ok_and(|c| c == content)
     }
@@ -229,7 +229,7 @@ impl System for OsSystem {
 
 /// The command line of a running process on this machine. `None` if there is no such process, or no
 /// `/proc`.
-pub(crate) fn process_is_alive(pid: u32) -> Option<String> {
+pub(crate) fn command_line_of_process(pid: u32) -> Option<String> {
     let text = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
     let words: Vec<_> = text.split(|b| *b == 0).map(String::from_utf8_lossy).collect();
     Some(words.join(" ").trim().to_owned())

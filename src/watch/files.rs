@@ -1,8 +1,8 @@
 //! Watches files and reports the paths that changed.
 
 use super::session::LoopMessage;
-use crate::system::{Look, System};
-use crate::workspace::Folder;
+use crate::system::{PathType, System};
+use crate::workspace::WatchedFolder;
 use camino::{Utf8Path, Utf8PathBuf};
 use crossbeam_channel::Sender;
 use notify::event::{AccessKind, AccessMode, CreateKind, EventKind, ModifyKind};
@@ -13,14 +13,14 @@ use std::time::Duration;
 
 /// A change of a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Touched {
+pub(super) struct FileChange {
     pub(super) path: Utf8PathBuf,
     /// Whether the writer has finished: the file was closed, renamed or removed.
     pub(super) settled: bool,
     /// Whether a folder may have appeared. It may hold files for which there were no events.
-    pub(super) folder: bool,
+    pub(super) is_folder: bool,
     /// Whether the path may no longer exist.
-    pub(super) gone: bool,
+    pub(super) is_removed: bool,
 }
 
 /// The interval of polling.
@@ -80,7 +80,8 @@ impl Teller {
         for path in event.paths.into_iter().filter_map(|p| Utf8PathBuf::from_path_buf(p).ok()) {
             let links = self.links.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(path) = links.path_in_project(path) {
-                let _ = self.sender.send(LoopMessage::Touched(Touched { path, ..kind.clone() }));
+                let _ =
+                    self.sender.send(LoopMessage::FileChanged(FileChange { path, ..kind.clone() }));
             }
         }
     }
@@ -110,12 +111,16 @@ impl FileWatcher {
     /// Watches exactly these folders. For a folder that does not exist, its nearest existing
     /// ancestor is watched until it appears. Returns the newly watched folders: changes in them
     /// before this call went unnoticed.
-    pub(super) fn watch(&mut self, folders: &[Folder], system: &dyn System) -> Vec<Utf8PathBuf> {
+    pub(super) fn watch(
+        &mut self,
+        folders: &[WatchedFolder],
+        system: &dyn System,
+    ) -> Vec<Utf8PathBuf> {
         let mut wanted: BTreeMap<Utf8PathBuf, bool> = BTreeMap::new();
         for folder in folders {
-            let there = folder.path.ancestors().find(|p| system.look(p) == Look::Folder);
+            let there = folder.path.ancestors().find(|p| system.path_type(p) == PathType::Folder);
             let Some(there) = there else { continue };
-            let deep = folder.deep && there == folder.path;
+            let deep = folder.is_recursive && there == folder.path;
             *wanted.entry(there.to_owned()).or_default() |= deep;
         }
         self.follow_links(folders, system, &mut wanted);
@@ -144,15 +149,16 @@ impl FileWatcher {
     /// Adds the targets of symbolic links in the folders, unless they are watched already.
     fn follow_links(
         &self,
-        folders: &[Folder],
+        folders: &[WatchedFolder],
         system: &dyn System,
         wanted: &mut BTreeMap<Utf8PathBuf, bool>,
     ) {
         let mut links = Links::default();
-        let inside = |path: &Utf8Path| folders.iter().any(|f| f.deep && path.starts_with(&f.path));
-        let all = folders.iter().filter(|f| f.deep).flat_map(|f| system.links(&f.path));
+        let inside =
+            |path: &Utf8Path| folders.iter().any(|f| f.is_recursive && path.starts_with(&f.path));
+        let all = folders.iter().filter(|f| f.is_recursive).flat_map(|f| system.links(&f.path));
         for (link, target) in all.filter(|(_, target)| !inside(target)) {
-            if system.look(&target) == Look::Folder {
+            if system.path_type(&target) == PathType::Folder {
                 wanted.insert(target.clone(), true);
             } else if let Some(folder) = target.parent() {
                 if !wanted.contains_key(folder) {
@@ -180,20 +186,24 @@ impl FileWatcher {
 }
 
 /// The change that an event means; `None` for reads and other events that change nothing.
-fn classify(kind: &EventKind, poll: bool) -> Option<Touched> {
+fn classify(kind: &EventKind, poll: bool) -> Option<FileChange> {
     // Only inotify reports when a file is closed. Elsewhere any event may be the last one of a
     // write.
     let closes = cfg!(target_os = "linux") && !poll;
-    let touched =
-        |settled: bool| Touched { path: Utf8PathBuf::new(), settled, folder: false, gone: false };
+    let touched = |settled: bool| FileChange {
+        path: Utf8PathBuf::new(),
+        settled,
+        is_folder: false,
+        is_removed: false,
+    };
     Some(match kind {
         EventKind::Access(AccessKind::Close(AccessMode::Write)) => touched(true),
         EventKind::Access(_) => return None,
-        EventKind::Create(CreateKind::Folder) => Touched { folder: true, ..touched(true) },
-        EventKind::Create(_) => Touched { folder: !closes, ..touched(!closes) },
-        EventKind::Remove(_) => Touched { gone: true, ..touched(true) },
+        EventKind::Create(CreateKind::Folder) => FileChange { is_folder: true, ..touched(true) },
+        EventKind::Create(_) => FileChange { is_folder: !closes, ..touched(!closes) },
+        EventKind::Remove(_) => FileChange { is_removed: true, ..touched(true) },
         EventKind::Modify(ModifyKind::Name(_)) => {
-            Touched { folder: true, gone: true, ..touched(true) }
+            FileChange { is_folder: true, is_removed: true, ..touched(true) }
         }
         EventKind::Modify(ModifyKind::Metadata(_)) if closes => return None,
         EventKind::Modify(_) | EventKind::Any | EventKind::Other => touched(!closes),

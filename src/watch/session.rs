@@ -4,20 +4,20 @@
     reason = "measures how long a reading takes, and waits for quiet"
 )]
 
-use super::files::{FileWatcher, Touched};
+use super::files::{FileChange, FileWatcher};
 use crate::changes::Verdict;
 use crate::diag::{Code, Diagnostic, nearest_name};
 use crate::load::has_known_ending;
 use crate::manifest::{NodeId, NodeSet};
 use crate::ops::{
-    FailedCauses, Limits, OpsError, Progress, Rebuild, RebuildRequest, choose_for_loop,
-    rebuild_changed,
+    FailedCauses, OpsError, RebuildLimits, RebuildProgress, RebuildReport, RebuildRequest,
+    rebuild_changed, select_for_watch,
 };
-use crate::report::{Console, Happening, Screen};
+use crate::report::{Console, Screen, WatchEvent};
 use crate::run::{CancelToken, Event};
 use crate::select::Selection;
-use crate::system::{CachedSystem, Look, System};
-use crate::workspace::{Folder, KnownDatabase, Reading, Revision, Workspace};
+use crate::system::{CachedSystem, PathType, System};
+use crate::workspace::{KnownDatabase, ProjectReading, Revision, WatchedFolder, Workspace};
 use camino::Utf8PathBuf;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -31,23 +31,23 @@ pub(crate) struct WatchOptions {
     pub(crate) show: Option<String>,
     pub(crate) build: bool,
     pub(crate) poll: bool,
-    pub(crate) limits: Limits,
+    pub(crate) limits: RebuildLimits,
     /// The number of rows that `show` prints.
     pub(crate) rows: usize,
 }
 
 /// What the loop waits for.
 pub(super) enum LoopMessage {
-    Touched(Touched),
+    FileChanged(FileChange),
     /// Events may have been lost, so all files are checked for changes.
     Lost,
-    Progress(Progress),
-    Done(Box<Finished>),
+    Progress(RebuildProgress),
+    Done(Box<FinishedRebuild>),
 }
 
 /// The result of a build, with the state that it left the database in.
-pub(super) struct Finished {
-    result: Result<Rebuild, OpsError>,
+pub(super) struct FinishedRebuild {
+    result: Result<RebuildReport, OpsError>,
     known: Option<KnownDatabase>,
 }
 
@@ -107,7 +107,8 @@ impl Pending {
 
     /// Whether to wait for a file that is gone, since it may come back in a moment.
     fn waits_for_one(&mut self, now: Instant, system: &dyn System) -> bool {
-        let lost = |p: &Utf8PathBuf| has_known_ending(p) && system.look(p) == Look::Nothing;
+        let lost =
+            |p: &Utf8PathBuf| has_known_ending(p) && system.path_type(p) == PathType::Nothing;
         if self.everything || !self.paths.iter().any(lost) {
             self.gone = None;
             return false;
@@ -117,7 +118,7 @@ impl Pending {
         since(*self.gone.get_or_insert(now)) < GONE && !late
     }
 
-    fn add(&mut self, now: Instant, touched: Touched) {
+    fn add(&mut self, now: Instant, touched: FileChange) {
         self.gone = None;
         self.first.get_or_insert(now);
         self.last = Some(now);
@@ -141,7 +142,7 @@ struct Build {
     started: Instant,
 }
 
-struct Session<'a> {
+struct WatchLoop<'a> {
     workspace: &'a mut Workspace,
     options: WatchOptions,
     files: FileWatcher,
@@ -150,7 +151,7 @@ struct Session<'a> {
     known: Option<KnownDatabase>,
     /// The last complete revision.
     good: Option<Arc<Revision>>,
-    folders: Vec<Folder>,
+    folders: Vec<WatchedFolder>,
     sender: Sender<LoopMessage>,
     build: Option<Build>,
     /// Whether to start another build once the running one has ended.
@@ -176,7 +177,7 @@ pub(crate) fn run_watch(
         let hint = "`strata watch --poll` looks at the files instead of waiting for events";
         OpsError::usage_with_hint(format!("files cannot be watched: {e}"), hint)
     })?;
-    let mut session = Session {
+    let mut session = WatchLoop {
         workspace,
         options,
         files,
@@ -197,20 +198,20 @@ pub(crate) fn run_watch(
     result
 }
 
-impl Session<'_> {
+impl WatchLoop<'_> {
     fn run(&mut self, receiver: &Receiver<LoopMessage>) -> Result<(), OpsError> {
         self.read(&[])?;
         if let Some(project) = &self.good {
             // An invalid selection in the first revision is a usage error.
             let mut complaints = Vec::new();
-            choose_for_loop(project, &self.options.selection)?.drain_into(&mut complaints);
+            select_for_watch(project, &self.options.selection)?.drain_into(&mut complaints);
             if let Some(d) = complaints.into_iter().find(Diagnostic::is_error) {
                 return Err(OpsError::Usage { message: d.message, hints: d.help });
             }
         }
         // Stores the cache now, so that other commands can use it, and the next watch if this one
         // is killed. It is stored again at the end.
-        self.workspace.store();
+        self.workspace.store_caches();
         let mut pending = Pending::default();
         loop {
             self.begin_build();
@@ -237,7 +238,8 @@ impl Session<'_> {
                 return Ok(());
             }
             while let Some(path) = self.due_recheck() {
-                let touched = Touched { path, settled: true, folder: false, gone: false };
+                let touched =
+                    FileChange { path, settled: true, is_folder: false, is_removed: false };
                 pending.add(Instant::now(), touched);
             }
             let now = Instant::now();
@@ -257,13 +259,13 @@ impl Session<'_> {
 
     fn take(&mut self, message: LoopMessage, pending: &mut Pending) -> Result<(), OpsError> {
         match message {
-            LoopMessage::Touched(touched) => {
-                if touched.folder {
+            LoopMessage::FileChanged(touched) => {
+                if touched.is_folder {
                     for after in AGAIN {
                         self.recheck.insert(Instant::now() + after, touched.path.clone());
                     }
                 }
-                if touched.gone {
+                if touched.is_removed {
                     self.files.lost(&touched.path);
                 }
                 pending.add(Instant::now(), touched);
@@ -281,7 +283,7 @@ impl Session<'_> {
             true => self.folders.iter().map(|f| f.path.clone()).collect(),
             false => pending.paths.iter().cloned().collect(),
         };
-        let changed = self.system.look_again(all.iter().map(|p| &**p));
+        let changed = self.system.find_changed_paths(all.iter().map(|p| &**p));
         if changed.is_empty() {
             // The watched folders may have been replaced.
             return self.rewatch().map(|_| ());
@@ -310,7 +312,7 @@ impl Session<'_> {
         }
         if self.folders.is_empty() {
             let here = self.system.current_dir();
-            self.folders.push(Folder { path: here, deep: false });
+            self.folders.push(WatchedFolder { path: here, is_recursive: false });
         }
         let unseen = self.rewatch()?;
         if let Some(revision) = reading.revision.filter(|r| r.is_whole()) {
@@ -318,7 +320,7 @@ impl Session<'_> {
         }
         // Changes that happened in the folders before they were watched.
         if !unseen.is_empty() && !changed.is_empty() {
-            let changed = self.system.look_again(unseen.iter().map(|p| &**p));
+            let changed = self.system.find_changed_paths(unseen.iter().map(|p| &**p));
             if !changed.is_empty() {
                 return self.read(&changed);
             }
@@ -333,11 +335,11 @@ impl Session<'_> {
     }
 
     /// Shows the diagnostics of a reading before anything is built.
-    fn show(&mut self, reading: &Reading, changed: &[Utf8PathBuf], begun: Instant) {
+    fn show(&mut self, reading: &ProjectReading, changed: &[Utf8PathBuf], begun: Instant) {
         let first = reading.folders.first();
         let root = first.map_or_else(|| self.system.current_dir(), |f| f.path.clone());
         let short = |p: &Utf8PathBuf| p.strip_prefix(&root).unwrap_or(p).to_string();
-        self.screen.happened(Happening::Read {
+        self.screen.show_event(WatchEvent::Read {
             files: reading.map.clone(),
             changed: changed.iter().map(short).collect(),
             seconds: begun.elapsed().as_secs_f64(),
@@ -349,7 +351,7 @@ impl Session<'_> {
         });
         if let Some(revision) = &reading.revision {
             let target = revision.target();
-            self.screen.happened(Happening::Project {
+            self.screen.show_event(WatchEvent::Project {
                 name: revision.manifest.project.name.to_string(),
                 target: target.name.to_string(),
                 adapter: target.adapter.to_string(),
@@ -369,7 +371,7 @@ impl Session<'_> {
         self.due = true;
         if let (true, Some(build)) = (obsolete, &self.build) {
             build.cancel.cancel();
-            self.screen.happened(Happening::Obsolete);
+            self.screen.show_event(WatchEvent::Obsolete);
         }
     }
 
@@ -383,12 +385,12 @@ impl Session<'_> {
         let Some(selected) = self.select(&revision) else { return };
         if !self.options.build {
             let complaints = revision.check(&selected);
-            return self.screen.happened(Happening::Checked(complaints));
+            return self.screen.show_event(WatchEvent::Checked(complaints));
         }
         let show = match self.shown(&revision) {
             Ok(show) => show,
             Err(e) => {
-                self.screen.happened(Happening::Failure(e.to_string(), Vec::new()));
+                self.screen.show_event(WatchEvent::Failure(e.to_string(), Vec::new()));
                 None
             }
         };
@@ -399,21 +401,21 @@ impl Session<'_> {
     /// shown.
     fn select(&mut self, revision: &Revision) -> Option<NodeSet> {
         let mut complaints = Vec::new();
-        let happening = match choose_for_loop(revision, &self.options.selection) {
+        let happening = match select_for_watch(revision, &self.options.selection) {
             Ok(checked) => {
                 let selected = checked.drain_into(&mut complaints);
                 if complaints.iter().any(Diagnostic::is_error) {
-                    Happening::Complaints(complaints)
+                    WatchEvent::Complaints(complaints)
                 } else if selected.len() == 0 {
                     let hint = "`strata ls` shows what there is".to_owned();
-                    Happening::Failure("the selection matches nothing".to_owned(), vec![hint])
+                    WatchEvent::Failure("the selection matches nothing".to_owned(), vec![hint])
                 } else {
                     return Some(selected);
                 }
             }
-            Err(e) => Happening::Failure(e.to_string(), Vec::new()),
+            Err(e) => WatchEvent::Failure(e.to_string(), Vec::new()),
         };
-        self.screen.happened(happening);
+        self.screen.show_event(happening);
         None
     }
 
@@ -451,46 +453,48 @@ impl Session<'_> {
             let result = rebuild_changed(request, &mut known, &mut |progress| {
                 let _ = sender.send(LoopMessage::Progress(progress));
             });
-            let _ = sender.send(LoopMessage::Done(Box::new(Finished { result, known })));
+            let _ = sender.send(LoopMessage::Done(Box::new(FinishedRebuild { result, known })));
         });
         match spawned {
             Ok(thread) => {
                 self.build = Some(Build { thread, cancel, open, started: Instant::now() });
-                self.screen.happened(Happening::Building);
+                self.screen.show_event(WatchEvent::Building);
             }
-            Err(e) => self.screen.happened(Happening::Failure(e.to_string(), Vec::new())),
+            Err(e) => self.screen.show_event(WatchEvent::Failure(e.to_string(), Vec::new())),
         }
     }
 
-    fn progress(&mut self, progress: Progress) {
+    fn progress(&mut self, progress: RebuildProgress) {
         match progress {
-            Progress::Waiting(message) => self.screen.happened(Happening::Waiting(message)),
-            Progress::Shown(table) => {
-                let name = self.options.show.clone().unwrap_or_default();
-                self.screen.happened(Happening::Shown(name, table));
+            RebuildProgress::Waiting(message) => {
+                self.screen.show_event(WatchEvent::Waiting(message))
             }
-            Progress::Event(event) => {
+            RebuildProgress::Shown(table) => {
+                let name = self.options.show.clone().unwrap_or_default();
+                self.screen.show_event(WatchEvent::Shown(name, table));
+            }
+            RebuildProgress::Event(event) => {
                 if let (Some(build), Event::NodeFinished { result, .. }) = (&mut self.build, &event)
                 {
                     build.open.remove(&*result.unique_id);
                 }
-                if let (Some(build), Event::Judged { nodes }) = (&mut self.build, &event) {
-                    let due = nodes.iter().filter(|n| n.verdict != Verdict::Same);
+                if let (Some(build), Event::VerdictsReached { nodes }) = (&mut self.build, &event) {
+                    let due = nodes.iter().filter(|n| n.verdict != Verdict::Fresh);
                     build.open = due.map(|n| n.unique_id.to_string()).collect();
                 }
-                self.screen.happened(Happening::Event(Box::new(event)));
+                self.screen.show_event(WatchEvent::Event(Box::new(event)));
             }
         }
     }
 
-    fn finished(&mut self, finished: Finished) -> Result<(), OpsError> {
+    fn finished(&mut self, finished: FinishedRebuild) -> Result<(), OpsError> {
         let Some(build) = self.build.take() else { return Ok(()) };
         let _ = build.thread.join();
         self.known = finished.known;
         let ended = build.cancel.is_cancelled();
         let seconds = build.started.elapsed().as_secs_f64();
         match finished.result {
-            Ok(Rebuild { results, left, failed, compiled }) => {
+            Ok(RebuildReport { results, left, failed, compiled }) => {
                 for result in &results {
                     if !failed.contains_key(&*result.unique_id) && !ended {
                         self.failed.remove(&*result.unique_id);
@@ -498,9 +502,15 @@ impl Session<'_> {
                 }
                 self.failed.extend(failed);
                 let failed = results.iter().filter(|r| r.outcome.status.is_failure()).count();
-                self.screen.happened(Happening::Built { ended, seconds, failed, left, compiled });
+                self.screen.show_event(WatchEvent::Built {
+                    ended,
+                    seconds,
+                    failed,
+                    left,
+                    compiled,
+                });
             }
-            Err(e) => self.screen.happened(Happening::Failure(e.to_string(), e.hints())),
+            Err(e) => self.screen.show_event(WatchEvent::Failure(e.to_string(), e.hints())),
         }
         Ok(())
     }
@@ -508,7 +518,7 @@ impl Session<'_> {
     /// Closes the screen, stores the cache and stops the running build.
     fn end(&mut self) {
         self.screen.close();
-        self.workspace.store();
+        self.workspace.store_caches();
         if let Some(build) = self.build.take() {
             build.cancel.cancel();
             let _ = build.thread.join();

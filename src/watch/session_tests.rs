@@ -3,7 +3,7 @@
 
 use super::{AT_MOST, GONE, Pending, QUIET, TICK, touches};
 use crate::system::{MemorySystem, System};
-use crate::watch::files::Touched;
+use crate::watch::files::FileChange;
 use crate::workspace::Revision;
 use crate::workspace::testing::workspace;
 use std::collections::HashSet;
@@ -17,8 +17,8 @@ fn milliseconds(n: u64) -> Duration {
 }
 
 /// A change of `FILE`; `settled`: its writer has finished.
-fn touched(settled: bool) -> Touched {
-    Touched { path: FILE.into(), settled, folder: false, gone: false }
+fn touched(settled: bool) -> FileChange {
+    FileChange { path: FILE.into(), settled, is_folder: false, is_removed: false }
 }
 
 /// The pending changes after events at these times, in milliseconds after `start`.
@@ -125,7 +125,7 @@ fn a_file_that_is_gone_puts_a_burst_off_no_longer_than_any_other() {
 fn a_file_that_no_project_is_made_of_is_not_waited_for() {
     let (start, nothing) = (Instant::now(), MemorySystem::default());
     let mut pending = Pending::default();
-    pending.add(start, Touched { path: "/project/models/4913".into(), ..touched(true) });
+    pending.add(start, FileChange { path: "/project/models/4913".into(), ..touched(true) });
     assert!(!pending.waits_for_one(start, &nothing));
 }
 

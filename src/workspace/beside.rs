@@ -10,23 +10,23 @@ use crate::system::SystemError;
 use std::thread::{Builder, JoinHandle};
 
 /// A background thread that is joined on drop.
-struct Beside<T>(Option<JoinHandle<T>>);
+struct BackgroundThread<T>(Option<JoinHandle<T>>);
 
-impl<T: Send + 'static> Beside<T> {
+impl<T: Send + 'static> BackgroundThread<T> {
     /// `None` if no thread could be started.
-    fn start(name: &str, work: impl FnOnce() -> T + Send + 'static) -> Option<Beside<T>> {
-        Builder::new().name(name.to_owned()).spawn(work).ok().map(|h| Beside(Some(h)))
+    fn start(name: &str, work: impl FnOnce() -> T + Send + 'static) -> Option<BackgroundThread<T>> {
+        Builder::new().name(name.to_owned()).spawn(work).ok().map(|h| BackgroundThread(Some(h)))
     }
 }
 
-impl<T> Beside<T> {
+impl<T> BackgroundThread<T> {
     /// The thread's result; `None` if it panicked.
     fn wait(mut self) -> Option<T> {
         self.0.take()?.join().ok()
     }
 }
 
-impl<T> Drop for Beside<T> {
+impl<T> Drop for BackgroundThread<T> {
     fn drop(&mut self) {
         if let Some(handle) = self.0.take() {
             let _ = handle.join();
@@ -35,21 +35,22 @@ impl<T> Drop for Beside<T> {
 }
 
 /// A database connection that is being opened in the background.
-pub(crate) struct Opening(Beside<Result<Box<dyn Warehouse>, EngineError>>);
+pub(crate) struct DatabaseOpening(BackgroundThread<Result<Box<dyn Warehouse>, EngineError>>);
 
-impl Opening {
+impl DatabaseOpening {
     /// Starts to open the database, but only if its files exist and their state can be observed
     /// from outside (see `ConnectionOptions::state`): a command that fails before it needs the
     /// database must not create it.
-    pub(crate) fn start(settings: &Settings, target: &Target) -> Option<Opening> {
-        target.connection.state(settings.system.as_ref())?;
+    pub(crate) fn start(settings: &Settings, target: &Target) -> Option<DatabaseOpening> {
+        target.connection.database_state(settings.system.as_ref())?;
         let (target, patience) = (target.clone(), settings.patience);
-        Beside::start("open", move || crate::adapter::connect(&target, patience)).map(Opening)
+        BackgroundThread::start("open", move || crate::adapter::connect(&target, patience))
+            .map(DatabaseOpening)
     }
 
     /// The connection. It is opened here if there is no `opening`, or if its thread failed.
     pub(crate) fn wait(
-        opening: Option<Opening>,
+        opening: Option<DatabaseOpening>,
         revision: &Revision,
     ) -> Result<Box<dyn Warehouse>, EngineError> {
         match opening.and_then(|o| o.0.wait()) {
@@ -61,7 +62,7 @@ impl Opening {
 
 /// A `manifest.json` that is being written in the background; `None` if there is nothing to wait
 /// for.
-pub(crate) struct ManifestWriting(Option<Beside<Result<(), SystemError>>>);
+pub(crate) struct ManifestWriting(Option<BackgroundThread<Result<(), SystemError>>>);
 
 impl ManifestWriting {
     /// Writes nothing if artifacts are off or, with `if_new`, if the manifest on disk already has
@@ -72,7 +73,7 @@ impl ManifestWriting {
         }
         let (system, manifest) = (revision.settings.system.clone(), revision.manifest.clone());
         let metadata = manifest_metadata(revision);
-        let started = Beside::start("manifest", move || {
+        let started = BackgroundThread::start("manifest", move || {
             let folder = &manifest.project.target_path;
             write_manifest(system.as_ref(), folder, &manifest, &metadata, &CompiledCode::new())
         });
@@ -83,6 +84,6 @@ impl ManifestWriting {
     }
 
     pub(crate) fn wait(self) -> Result<(), SystemError> {
-        self.0.and_then(Beside::wait).unwrap_or(Ok(()))
+        self.0.and_then(BackgroundThread::wait).unwrap_or(Ok(()))
     }
 }

@@ -2,14 +2,14 @@
 
 use super::changes::read_publications;
 use super::{KnownPublications, Revision};
-use crate::engine::{DatabaseState, Existing, Warehouse};
+use crate::engine::{DatabaseState, ExistingRelations, Warehouse};
 use crate::inspect::{Schemas, inspect_relations, schemas_of};
 use crate::manifest::NodeSet;
 
 pub(crate) struct KnownDatabase {
     state: DatabaseState,
     schemas: Schemas,
-    existing: Existing,
+    existing: ExistingRelations,
     recorded: KnownPublications,
 }
 
@@ -25,16 +25,16 @@ impl KnownDatabase {
         let manifest = &revision.manifest;
         let (connection, system) =
             (&revision.target().connection, revision.settings.system.as_ref());
-        if connection.files().is_empty() {
+        if connection.database_files().is_empty() {
             return None;
         }
-        warehouse.settle();
-        let state = connection.state(system)?;
+        warehouse.checkpoint();
+        let state = connection.database_state(system)?;
         let schemas = schemas_of(manifest, selected.iter());
         let existing = inspect_relations(warehouse, manifest, selected.iter()).ok()?;
         let recorded = read_publications(revision, selected, warehouse, false).ok()??;
         // Another process may have written during the inspection; the result would then be mixed.
-        let now = connection.state(system);
+        let now = connection.database_state(system);
         let is_same = now.as_ref() == Some(&state);
         is_same.then_some(KnownDatabase { state, schemas, existing, recorded })
     }
@@ -45,8 +45,8 @@ impl KnownDatabase {
         self,
         revision: &Revision,
         selected: &NodeSet,
-    ) -> Option<(Existing, KnownPublications)> {
-        let now = revision.target().connection.state(revision.settings.system.as_ref());
+    ) -> Option<(ExistingRelations, KnownPublications)> {
+        let now = revision.target().connection.database_state(revision.settings.system.as_ref());
         let is_same = now.as_ref() == Some(&self.state)
             && schemas_of(&revision.manifest, selected.iter()) == self.schemas;
         is_same.then_some((self.existing, self.recorded))

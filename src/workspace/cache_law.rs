@@ -1,7 +1,7 @@
 //! Property test of the resident project: after any edits, reading with caches gives the same as
 //! reading everything anew.
 
-use super::Reading;
+use super::ProjectReading;
 use super::testing::{is_thorough, workspace, written_manifest};
 use crate::changes::NodeDefinition;
 use crate::diag::diagnostic_json;
@@ -102,22 +102,22 @@ const FILES: &[(&str, &[&str])] = &[
 ];
 
 /// The definitions of all nodes, as text, as far as they are the same in every process.
-fn definitions(reading: &Reading) -> Vec<String> {
+fn definitions(reading: &ProjectReading) -> Vec<String> {
     let Some(revision) = &reading.revision else { return Vec::new() };
     let ids: Vec<NodeId> = revision.manifest.nodes.iter().map(|node| node.id).collect();
     let defined = revision.define_nodes(&ids).nodes;
     let text = |id: &NodeId| {
-        let NodeDefinition { parts, volatile, introspective, broken } = &defined[id];
-        let broken = broken.as_ref().map(|d| &d.message);
+        let NodeDefinition { parts, volatile, introspective, error } = &defined[id];
+        let error = error.as_ref().map(|d| &d.message);
         let name = &revision.manifest.node(*id).unique_id;
-        format!("{name}: {parts:?} {volatile:?} {introspective} {broken:?}")
+        format!("{name}: {parts:?} {volatile:?} {introspective} {error:?}")
     };
     ids.iter().map(text).collect()
 }
 
 /// The observable result of a reading: its diagnostics with their positions, and the manifest as it
 /// is written.
-fn seen(reading: &Reading) -> (Vec<String>, String) {
+fn seen(reading: &ProjectReading) -> (Vec<String>, String) {
     let mut said: Vec<String> =
         reading.diagnostics.iter().map(|d| diagnostic_json(d, &reading.map).to_string()).collect();
     said.sort();
@@ -151,7 +151,7 @@ proptest! {
         resident.read().unwrap();
         for (file, variant) in edits {
             let path = write(file, variant);
-            system.look_again([path.as_path()]);
+            system.find_changed_paths([path.as_path()]);
             if stored {
                 // Round-trips the caches, as if another process had stored them.
                 resident.store_and_read_caches();

@@ -1,19 +1,20 @@
 //! Decides which nodes have to be built again, by comparing each with the publication recorded for
 //! it in the database.
 
-use super::prepare::{default_run_options, share_run};
+use super::prepare::{build_run_context, default_run_options};
 use super::request::ChangeOptions;
 use super::{Notice, Notices, Revision};
 use crate::changes::{
-    Compare, Judged, NodeDefinition, Verdict, fingerprint_definitions, judge_nodes, read_parents,
+    ComparisonInputs, Judgement, NodeDefinition, Verdict, fingerprint_definitions, judge_nodes,
+    read_parents,
 };
 use crate::diag::{Diagnostic, Severity};
-use crate::engine::{EngineError, Existing, Warehouse};
+use crate::engine::{EngineError, ExistingRelations, Warehouse};
 use crate::hash::{FastMap, FastSet, Fingerprint};
 use crate::manifest::{Manifest, NodeId, NodeKind, NodeSet, ResourceType};
 use crate::outcome::{PublicationFingerprint, SourceFreshness};
 use crate::plan::Plan;
-use crate::run::{CancelToken, FreshnessRequest, Notes, RunOptions, check_sources};
+use crate::run::{CancelToken, FreshnessRequest, PublicationState, RunOptions, check_sources};
 use crate::state::Publications;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -44,7 +45,7 @@ impl KnownNodes {
         manifest: &Manifest,
         verdicts: &FastMap<NodeId, Verdict>,
     ) -> FastMap<String, Fingerprint> {
-        let moves = |id: &NodeId| verdicts.get(id).is_some_and(|v| *v != Verdict::Same);
+        let moves = |id: &NodeId| verdicts.get(id).is_some_and(|v| *v != Verdict::Fresh);
         let mut out = FastMap::default();
         #[expect(clippy::iter_over_hash_type, reason = "each node is looked at by itself")]
         for (id, own) in &self.own {
@@ -66,15 +67,15 @@ impl KnownNodes {
         before.map(|b| b.version.clone()).unwrap_or_default()
     }
 
-    /// The state that a run needs to record its publications. With `compares`, the content of each
-    /// published relation is compared with its predecessor, so that an unchanged one does not cause
-    /// its children to be built.
-    pub(super) fn into_notes(
+    /// The state that a run needs to record its publications. With `fingerprints_content`, the
+    /// content of each published relation is compared with its predecessor, so that an unchanged
+    /// one does not cause its children to be built.
+    pub(super) fn into_publication_state(
         self,
         versions: FastMap<NodeId, String>,
-        compares: bool,
+        fingerprints_content: bool,
         empty: bool,
-    ) -> Arc<Notes> {
+    ) -> Arc<PublicationState> {
         let mut parts: FastMap<_, _> =
             self.own.into_iter().map(|(id, own)| (id, own.parts)).collect();
         if empty {
@@ -83,11 +84,11 @@ impl KnownNodes {
                 Arc::make_mut(parts).insert("empty".to_owned(), "true".to_owned());
             });
         }
-        Arc::new(Notes {
+        Arc::new(PublicationState {
             publications: self.recorded.publications,
-            own: parts,
-            before: self.recorded.before,
-            compares,
+            definitions: parts,
+            recorded: self.recorded.before,
+            fingerprints_content,
             versions: Mutex::new(versions),
         })
     }
@@ -115,7 +116,7 @@ pub(super) fn read_publications(
 pub(crate) struct ChangeRequest<'a> {
     pub(crate) revision: &'a Revision,
     pub(crate) selected: &'a NodeSet,
-    pub(crate) existing: &'a Existing,
+    pub(crate) existing: &'a ExistingRelations,
     pub(crate) options: ChangeOptions,
     pub(crate) cancel: &'a CancelToken,
 }
@@ -136,7 +137,7 @@ pub(crate) fn compare_selected(
     request: &ChangeRequest<'_>,
     warehouse: &mut dyn Warehouse,
     notices: &mut Notices<'_>,
-) -> Result<Option<(KnownNodes, Judged)>, EngineError> {
+) -> Result<Option<(KnownNodes, Judgement)>, EngineError> {
     let ChangeRequest { revision, selected, .. } = *request;
     let Some(recorded) = read_publications(revision, selected, warehouse, false)? else {
         return Ok(None);
@@ -152,24 +153,24 @@ pub(super) fn compare_with_publications(
     own: FastMap<NodeId, NodeDefinition>,
     warehouse: &mut dyn Warehouse,
     notices: &mut Notices<'_>,
-) -> Result<(KnownNodes, Judged), EngineError> {
+) -> Result<(KnownNodes, Judgement), EngineError> {
     let ChangeRequest { revision, selected, existing, options, .. } = *request;
     let sources = measure_sources(request, warehouse, notices)?;
-    let judged = judge_nodes(&Compare {
+    let judgement = judge_nodes(&ComparisonInputs {
         manifest: &revision.manifest,
-        own: &own,
-        before: &recorded.before,
+        definitions: &own,
+        recorded: &recorded.before,
         existing,
-        sources: &sources,
+        source_versions: &sources,
         assume_sources: options.assume_sources,
         edits_only: options.edits_only,
-        selected: &|id| selected.contains(id),
+        is_selected: &|id| selected.contains(id),
     });
-    Ok((KnownNodes { recorded, own }, judged))
+    Ok((KnownNodes { recorded, own }, judgement))
 }
 
 /// The sources upstream of the selection that declare how their load time is found.
-pub(super) fn dated_sources(manifest: &Manifest, selected: &NodeSet) -> Vec<NodeId> {
+pub(super) fn sources_with_load_time(manifest: &Manifest, selected: &NodeSet) -> Vec<NodeId> {
     let mut queue: VecDeque<NodeId> = selected.iter().collect();
     let mut seen: FastSet<NodeId> = queue.iter().copied().collect();
     let mut dated = Vec::new();
@@ -192,17 +193,17 @@ fn measure_sources(
 ) -> Result<FastMap<NodeId, String>, EngineError> {
     let ChangeRequest { revision, selected, cancel, .. } = *request;
     let manifest = &revision.manifest;
-    let asked = dated_sources(manifest, selected);
+    let asked = sources_with_load_time(manifest, selected);
     if asked.is_empty() {
         return Ok(FastMap::default());
     }
     let options = RunOptions { write_files: false, ..default_run_options(revision, false) };
     let nodes: NodeSet = asked.iter().copied().collect();
-    let shared = share_run(revision, cancel, &nodes, &Plan::default(), options, None);
+    let shared = build_run_context(revision, cancel, &nodes, &Plan::default(), options, None);
     let request = FreshnessRequest {
         shared,
         sources: &asked,
-        warehouse: warehouse.fork()?,
+        warehouse: warehouse.open_another()?,
         cancel: cancel.clone(),
         hooks: false,
     };
@@ -225,14 +226,14 @@ fn version_of_source(manifest: &Manifest, source: SourceFreshness) -> Option<(No
 
 /// Narrows a selection to the nodes that are or may be stale. A node without a verdict, such as an
 /// export, stays if one of its parents does.
-pub(crate) fn keep_stale(
+pub(crate) fn retain_stale(
     manifest: &Manifest,
     selected: &mut NodeSet,
     verdicts: &FastMap<NodeId, Verdict>,
 ) {
-    let moves = |id: NodeId| verdicts.get(&id).is_some_and(|v| *v != Verdict::Same);
+    let moves = |id: NodeId| verdicts.get(&id).is_some_and(|v| *v != Verdict::Fresh);
     selected.retain(|id| match verdicts.get(&id) {
-        Some(verdict) => *verdict != Verdict::Same,
+        Some(verdict) => *verdict != Verdict::Fresh,
         None => manifest.node(id).depends_on.iter().any(|p| moves(*p)),
     });
 }

@@ -29,17 +29,17 @@ pub(crate) use artifacts::{
     compiled_code, is_manifest_written, run_metadata, write_compiled_manifest,
     write_plain_manifest, write_results,
 };
-pub(crate) use beside::{ManifestWriting, Opening};
+pub(crate) use beside::{DatabaseOpening, ManifestWriting};
 pub(crate) use built::KnownDatabase;
-pub(crate) use changes::{ChangeRequest, KnownPublications, compare_selected, keep_stale};
+pub(crate) use changes::{ChangeRequest, KnownPublications, compare_selected, retain_stale};
 pub(crate) use error::WorkspaceError;
 pub(crate) use notice::{Notice, Notices, tell_warnings};
 pub(crate) use prepare::{
-    PreparedRun, Wishes, default_run_options, prepare_run, run_and_time, share_run,
+    PreparedRun, RunInputs, build_run_context, default_run_options, prepare_run, run_and_time,
 };
-pub(crate) use reading::{Folder, ParsedFiles, Reading};
+pub(crate) use reading::{ParsedFiles, ProjectReading, WatchedFolder};
 pub(crate) use request::{BuildOptions, ChangeOptions, resource_types_of};
-pub(crate) use revision::{Definitions, Revision};
+pub(crate) use revision::{NodeDefinitions, Revision};
 pub(crate) use settings::Settings;
 pub(crate) use unchanged::{FinishedBuild, UnchangedCheck};
 
@@ -53,7 +53,7 @@ pub(crate) struct Workspace {
     cancel: CancelToken,
     cache: reading::ReadingCache,
     /// The compile cache, shared by all revisions so that each reuses the work of its predecessors.
-    compiled: Arc<revision::CompiledBefore>,
+    compiled: Arc<revision::SharedCompileCache>,
     current: Option<Arc<Revision>>,
 }
 

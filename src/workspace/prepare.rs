@@ -2,20 +2,20 @@
 //! makes the plan.
 
 use super::changes::{
-    ChangeRequest, KnownNodes, KnownPublications, compare_with_publications, keep_stale,
-    read_publications,
+    ChangeRequest, KnownNodes, KnownPublications, compare_with_publications, read_publications,
+    retain_stale,
 };
 use super::{BuildOptions, Notice, Notices, Revision, WorkspaceError};
-use crate::changes::{NodeDefinition, Verdict};
+use crate::changes::{Judgement, NodeDefinition, Verdict};
 use crate::diag::{Code, Diagnostic};
-use crate::engine::{EngineError, Existing, Warehouse};
+use crate::engine::{EngineError, ExistingRelations, Warehouse};
 use crate::hash::FastMap;
 use crate::inspect::inspect_relations;
 use crate::manifest::{Manifest, NodeId, NodeSet, ResourceType};
 use crate::outcome::RunResult;
-use crate::plan::{Action, Plan, Verb};
+use crate::plan::{Action, CommandVerb, Plan};
 use crate::run::{
-    CancelToken, Event, NodeVerdict, Notes, RunOptions, RunRequest, Shared, run_plan,
+    CancelToken, Event, NodeVerdict, PublicationState, RunContext, RunOptions, RunRequest, run_plan,
 };
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
@@ -29,8 +29,8 @@ pub(crate) struct PreparedRun {
     pub(crate) plan: Plan,
     /// The verdict on each node; `None` unless only changed nodes are built.
     pub(crate) verdicts: Option<FastMap<NodeId, Verdict>>,
-    shared: Arc<Shared>,
-    existing: Existing,
+    shared: Arc<RunContext>,
+    existing: ExistingRelations,
     warehouse: Box<dyn Warehouse>,
     cancel: CancelToken,
 }
@@ -76,7 +76,7 @@ pub(crate) fn run_and_time(
 
 fn verdicts_event(manifest: &Manifest, verdicts: &FastMap<NodeId, Verdict>, due: bool) -> Event {
     let is_told = |id: &NodeId| !due && manifest.node(*id).resource_type() != ResourceType::Test;
-    let told = verdicts.iter().filter(|(id, v)| **v != Verdict::Same || is_told(id));
+    let told = verdicts.iter().filter(|(id, v)| **v != Verdict::Fresh || is_told(id));
     let mut ids: Vec<NodeId> = told.map(|(id, _)| *id).collect();
     ids.sort();
     let nodes = ids.into_iter().map(|id| manifest.node(id));
@@ -86,15 +86,15 @@ fn verdicts_event(manifest: &Manifest, verdicts: &FastMap<NodeId, Verdict>, due:
         name: node.display_name(),
         verdict: verdicts[&node.id].clone(),
     });
-    Event::Judged { nodes: nodes.collect() }
+    Event::VerdictsReached { nodes: nodes.collect() }
 }
 
 /// The inputs of `prepare_run` that do not come from the user's request.
-pub(crate) struct Wishes<'a> {
+pub(crate) struct RunInputs<'a> {
     pub(crate) cancel: &'a CancelToken,
     pub(crate) budget: Option<Duration>,
     /// The state of the database, if an earlier build in this process left it known.
-    pub(crate) known: Option<(Existing, KnownPublications)>,
+    pub(crate) known: Option<(ExistingRelations, KnownPublications)>,
     /// Computes the current definitions of nodes. It is called only if they are needed.
     pub(crate) define: &'a mut DefineNodes<'a>,
     /// Removes from the selection, and from its verdicts, the nodes that are not to be built now.
@@ -112,7 +112,7 @@ pub(crate) fn prepare_run(
     options: &BuildOptions,
     mut selected: NodeSet,
     mut warehouse: Box<dyn Warehouse>,
-    wishes: Wishes<'_>,
+    inputs: RunInputs<'_>,
     notices: &mut Notices<'_>,
 ) -> Result<PreparedRun, WorkspaceError> {
     let make = options.changed.is_some();
@@ -120,9 +120,9 @@ pub(crate) fn prepare_run(
     // nodes, so they run side by side. Without `make`, whether definitions are needed is known only
     // after `look_up`.
     let (defined, looked) = std::thread::scope(|scope| {
-        let defined =
-            (options.publishes() && make).then(|| scope.spawn(|| (wishes.define)(&selected)));
-        let looked = match wishes.known {
+        let defined = (options.publishes_relations() && make)
+            .then(|| scope.spawn(|| (inputs.define)(&selected)));
+        let looked = match inputs.known {
             Some((existing, recorded)) => Ok((existing, Some(recorded))),
             None => look_up(revision, &selected, warehouse.as_mut(), options),
         };
@@ -131,45 +131,49 @@ pub(crate) fn prepare_run(
     let (existing, recorded) = looked?;
     let (mut verdicts, mut notes) = (None, None);
     if let Some(recorded) = recorded {
-        let own = defined.unwrap_or_else(|| (wishes.define)(&selected));
+        let own = defined.unwrap_or_else(|| (inputs.define)(&selected));
         let request = ChangeRequest {
             revision,
             selected: &selected,
             existing: &existing,
             options: options.changed.unwrap_or_default(),
-            cancel: wishes.cancel,
+            cancel: inputs.cancel,
         };
         let compared =
             compare_with_publications(&request, recorded, own, warehouse.as_mut(), notices)?;
-        let (known, (mut found, versions)) = compared;
+        let (known, Judgement { verdicts: mut found, versions }) = compared;
         if make {
-            (wishes.narrow)(&mut selected, &mut found, &known);
-            keep_stale(&revision.manifest, &mut selected, &found);
+            (inputs.narrow)(&mut selected, &mut found, &known);
+            retain_stale(&revision.manifest, &mut selected, &found);
             verdicts = Some(found);
         }
-        notes = Some(known.into_notes(versions, make, options.empty));
+        notes = Some(known.into_publication_state(versions, make, options.empty));
     }
     let plan = revision.plan(options, &selected, &existing).map_err(|d| *d)?;
-    if options.audit && options.verb == Verb::Build {
+    if options.audit && options.verb == CommandVerb::Build {
         tell_late_tests(revision, &selected, notices);
     }
     let run_options = RunOptions {
         full_refresh: options.full_refresh,
         store_failures: options.store_failures,
         empty: options.empty,
-        tests_hold_back: options.verb == Verb::Build,
-        budget: wishes.budget,
+        tests_hold_back: options.verb == CommandVerb::Build,
+        budget: inputs.budget,
         sample: if options.changed.is_some_and(|c| c.edits_only) { SAMPLE } else { 0 },
-        maybe: verdicts.as_ref().map(|v| conditional_steps(&plan, v)).unwrap_or_default(),
+        conditional_steps: verdicts
+            .as_ref()
+            .map(|v| conditional_steps(&plan, v))
+            .unwrap_or_default(),
         ..default_run_options(revision, options.fail_fast)
     };
-    let shared = share_run(revision, wishes.cancel, &selected, &plan, run_options, notes);
-    Ok(PreparedRun { plan, verdicts, shared, existing, warehouse, cancel: wishes.cancel.clone() })
+    let shared = build_run_context(revision, inputs.cancel, &selected, &plan, run_options, notes);
+    Ok(PreparedRun { plan, verdicts, shared, existing, warehouse, cancel: inputs.cancel.clone() })
 }
 
 /// The indices of the steps that have to run only if one of their inputs changes.
 fn conditional_steps(plan: &Plan, verdicts: &FastMap<NodeId, Verdict>) -> HashSet<usize> {
-    let is_conditional = |id: &NodeId| matches!(verdicts.get(id), Some(Verdict::Maybe(_)) | None);
+    let is_conditional =
+        |id: &NodeId| matches!(verdicts.get(id), Some(Verdict::MaybeStale(_)) | None);
     let steps = plan.steps.iter().enumerate();
     let conditional = steps.filter(|(_, s)| {
         s.action != Action::NoOp && is_conditional(&s.node) && s.guards.iter().all(is_conditional)
@@ -183,14 +187,16 @@ fn look_up(
     selected: &NodeSet,
     warehouse: &mut dyn Warehouse,
     options: &BuildOptions,
-) -> Result<(Existing, Option<KnownPublications>), EngineError> {
+) -> Result<(ExistingRelations, Option<KnownPublications>), EngineError> {
     // A second connection costs nothing if only this process uses the database (it is not
     // `shared`), so relations are listed there while publications are read here.
-    let mut other = (!warehouse.engine().abilities.shared).then(|| warehouse.fork().ok()).flatten();
+    let mut other = (!warehouse.engine().capabilities.is_shared)
+        .then(|| warehouse.open_another().ok())
+        .flatten();
     let list = |w: &mut dyn Warehouse| inspect_relations(w, &revision.manifest, selected.iter());
     std::thread::scope(|scope| {
         let listed = other.as_mut().map(|w| scope.spawn(|| list(w.as_mut())));
-        let recorded = match options.publishes() {
+        let recorded = match options.publishes_relations() {
             true => read_publications(revision, selected, warehouse, options.changed.is_some())?,
             false => None,
         };
@@ -233,20 +239,21 @@ pub(crate) fn default_run_options(revision: &Revision, fail_fast: bool) -> RunOp
     }
 }
 
-/// The state that a run's workers share. Without `notes`, no publications are recorded.
-pub(crate) fn share_run(
+/// The state that a run's workers share. Without `publication_state`, no
+/// publications are recorded.
+pub(crate) fn build_run_context(
     revision: &Revision,
     cancel: &CancelToken,
     selected: &NodeSet,
     plan: &Plan,
     options: RunOptions,
-    notes: Option<Arc<Notes>>,
-) -> Arc<Shared> {
+    publication_state: Option<Arc<PublicationState>>,
+) -> Arc<RunContext> {
     let manifest = &revision.manifest;
     let ids = selected.iter().map(|id| manifest.node(id).unique_id.clone()).collect();
     let built = plan.steps.iter().filter(|s| s.action == Action::Build);
     let relations = built.filter_map(|s| manifest.node(s.node).relation.as_ref());
-    Arc::new(Shared {
+    Arc::new(RunContext {
         compiler: Arc::new(revision.compiler(ids)),
         options,
         system: revision.settings.system.clone(),
@@ -257,6 +264,6 @@ pub(crate) fn share_run(
         publishing: Mutex::new(()),
         scratch: crate::adapter::open_scratch_database,
         pace: Default::default(),
-        notes,
+        publication_state,
     })
 }

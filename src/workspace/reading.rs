@@ -2,14 +2,14 @@
 
 use super::notice::tell_warnings;
 use super::{Notice, Notices, Revision, Workspace, WorkspaceError};
-use crate::cache::{KeyWriter, read_stored, write_stored};
+use crate::cache::{KeyWriter, read_cache_file, write_cache_file};
 use crate::config::PathKind;
 use crate::context::{LogLine, RenderRead};
 use crate::diag::{Code, Diagnostic};
 use crate::engine::Target;
 use crate::hash::Fingerprint;
-use crate::load::{Sources, load_project};
-use crate::parse::{Counts, ParseCache, ParsedProject, parse_sources};
+use crate::load::{LoadOutcome, LoadedProject, load_project};
+use crate::parse::{ParseCache, ParseCounts, ParsedProject, parse_sources};
 use crate::resolve::{ResolveCache, resolve_project};
 use crate::source::SourceMap;
 use crate::system::{SystemError, normalize_path};
@@ -29,8 +29,8 @@ pub(super) struct ReadingCache {
 impl ReadingCache {
     /// Round-trips the parse cache through its stored form.
     #[cfg(test)]
-    pub(super) fn through_bytes(&mut self) {
-        use crate::cache::Stored;
+    pub(super) fn round_trip_bytes(&mut self) {
+        use crate::cache::CacheFile;
         *self = ReadingCache {
             parse: ParseCache::from_bytes(&self.parse.to_bytes()).unwrap(),
             is_begun: true,
@@ -51,7 +51,7 @@ impl ReadingCache {
 }
 
 /// The result of reading the project: the revision and everything to report about it.
-pub(crate) struct Reading {
+pub(crate) struct ProjectReading {
     /// `None` if the project could not be loaded; the diagnostics say why.
     pub(crate) revision: Option<Arc<Revision>>,
     pub(crate) map: Arc<SourceMap>,
@@ -59,14 +59,14 @@ pub(crate) struct Reading {
     pub(crate) diagnostics: Vec<Diagnostic>,
     pub(crate) logs: Vec<LogLine>,
     /// The folders that hold the project's files. Empty without a revision.
-    pub(crate) folders: Vec<Folder>,
+    pub(crate) folders: Vec<WatchedFolder>,
     /// How many files were parsed, and how many came from the cache.
-    pub(crate) counts: Counts,
+    pub(crate) counts: ParseCounts,
     /// How many nodes were resolved again.
     pub(crate) resolved: usize,
 }
 
-impl Reading {
+impl ProjectReading {
     pub(crate) fn has_errors(&self) -> bool {
         self.diagnostics.iter().any(Diagnostic::is_error)
     }
@@ -74,16 +74,16 @@ impl Reading {
 
 /// A folder that holds files of the project.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Folder {
+pub(crate) struct WatchedFolder {
     pub(crate) path: Utf8PathBuf,
     /// Whether all folders below it belong to it too.
-    pub(crate) deep: bool,
+    pub(crate) is_recursive: bool,
 }
 
 /// A project whose files are parsed but not yet resolved into a manifest.
 pub(crate) struct ParsedFiles {
     /// `None` if the project could not be loaded.
-    pub(super) parsed: Option<(Sources, ParsedProject)>,
+    pub(super) parsed: Option<(LoadedProject, ParsedProject)>,
     /// The source map if the project could not be loaded; otherwise `parsed` holds it.
     map: SourceMap,
     diagnostics: Vec<Diagnostic>,
@@ -114,7 +114,7 @@ const FOLLOWS: [Code; 7] = [
 
 impl Workspace {
     /// Reads the project's current files. Whatever is unchanged is taken from the caches.
-    pub(crate) fn read(&mut self) -> Result<Reading, SystemError> {
+    pub(crate) fn read(&mut self) -> Result<ProjectReading, SystemError> {
         let parsed = self.parse_files()?;
         Ok(self.put_together(parsed))
     }
@@ -135,12 +135,12 @@ impl Workspace {
         notices: &mut Notices<'_>,
     ) -> Result<Arc<Revision>, WorkspaceError> {
         let reading = self.put_together(parsed);
-        introduce(reading.map.clone(), &reading.logs, notices);
+        announce_files_and_logs(reading.map.clone(), &reading.logs, notices);
         let has_errors = reading.has_errors();
         let Some(revision) = reading.revision else {
             return Err(WorkspaceError::Diagnostics(reading.diagnostics));
         };
-        self.store();
+        self.store_caches();
         if has_errors {
             return Err(WorkspaceError::Diagnostics(reading.diagnostics));
         }
@@ -152,9 +152,9 @@ impl Workspace {
     pub(crate) fn load_own_files(
         &mut self,
         notices: &mut Notices<'_>,
-    ) -> Result<Sources, WorkspaceError> {
+    ) -> Result<LoadedProject, WorkspaceError> {
         self.change_settings(|settings| settings.load.without_packages = true);
-        let (sources, map, diagnostics) =
+        let LoadOutcome { project: sources, map, diagnostics } =
             load_project(&self.settings.system, &self.settings.load, SourceMap::default())?;
         sources.ok_or_else(|| {
             notices(Notice::Files(Arc::new(map)));
@@ -166,15 +166,15 @@ impl Workspace {
     fn parse_files(&mut self) -> Result<ParsedFiles, SystemError> {
         let (settings, cache) = (&self.settings, &mut self.cache);
         let before = std::mem::take(&mut cache.map);
-        let (sources, map, mut diagnostics) =
+        let LoadOutcome { project: sources, map, mut diagnostics } =
             load_project(&settings.system, &settings.load, before)?;
         let Some(mut sources) = sources else {
             return Ok(ParsedFiles { parsed: None, map, diagnostics, inputs: None });
         };
         if !std::mem::replace(&mut cache.is_begun, true)
-            && let Some(store) = settings.store()
+            && let Some(store) = settings.cache_system()
         {
-            cache.parse = read_stored(store, &sources.target_path).unwrap_or_default();
+            cache.parse = read_cache_file(store, &sources.target_path).unwrap_or_default();
         }
         let parsed = parse_sources(&mut sources, &mut cache.parse).drain_into(&mut diagnostics);
         Ok(ParsedFiles { parsed: Some((sources, parsed)), map, diagnostics, inputs: None })
@@ -191,13 +191,13 @@ impl Workspace {
         Ok(parsed)
     }
 
-    fn put_together(&mut self, files: ParsedFiles) -> Reading {
+    fn put_together(&mut self, files: ParsedFiles) -> ProjectReading {
         let ParsedFiles { parsed, map, mut diagnostics, inputs } = files;
         let cache = &mut self.cache;
         let Some((mut sources, parsed)) = parsed else {
             cache.map = map.clone();
             diagnostics.sort_by_key(Diagnostic::is_error);
-            return Reading {
+            return ProjectReading {
                 revision: None,
                 map: Arc::new(map),
                 diagnostics,
@@ -230,7 +230,7 @@ impl Workspace {
             compiled: self.compiled.clone(),
         });
         self.current = Some(revision.clone());
-        Reading {
+        ProjectReading {
             folders,
             revision: Some(revision),
             map,
@@ -242,12 +242,12 @@ impl Workspace {
     }
 
     /// Stores the parse cache for other processes. A failure is ignored: it costs only time.
-    pub(crate) fn store(&mut self) {
-        if let (Some(store), Some(revision)) = (self.settings.store(), &self.current)
+    pub(crate) fn store_caches(&mut self) {
+        if let (Some(store), Some(revision)) = (self.settings.cache_system(), &self.current)
             && self.cache.parse.is_changed()
         {
             let folder = &revision.manifest.project.target_path;
-            let _ = write_stored(store, folder, &mut self.cache.parse);
+            let _ = write_cache_file(store, folder, &mut self.cache.parse);
         }
     }
 
@@ -264,13 +264,17 @@ impl Workspace {
 
     #[cfg(test)]
     pub(super) fn store_and_read_caches(&mut self) {
-        self.cache.through_bytes();
-        self.compiled.through_bytes();
+        self.cache.round_trip_bytes();
+        self.compiled.round_trip_bytes();
     }
 }
 
 /// Sends the source map and the log lines of a reading, before the notices of the work itself.
-pub(super) fn introduce(map: Arc<SourceMap>, logs: &[LogLine], notices: &mut Notices<'_>) {
+pub(super) fn announce_files_and_logs(
+    map: Arc<SourceMap>,
+    logs: &[LogLine],
+    notices: &mut Notices<'_>,
+) {
     notices(Notice::Files(map));
     for line in logs {
         notices(Notice::log(line.clone()));
@@ -282,7 +286,7 @@ fn is_unread_file(d: &Diagnostic) -> bool {
 }
 
 /// A fingerprint of the files, the target, the selectors and the options of the packages.
-fn fingerprint_inputs(sources: &Sources, files: Fingerprint) -> Fingerprint {
+fn fingerprint_inputs(sources: &LoadedProject, files: Fingerprint) -> Fingerprint {
     let key = KeyWriter::new("inputs").fingerprint(Some(files));
     let key = key.fingerprint(Some(sources.context.facts.target()));
     key.value(&sources.selectors).fingerprint(Some(sources.fingerprint_options())).finish()
@@ -298,15 +302,19 @@ fn with_reads<'a>(
 
 /// The folders that hold the project's files: resource folders with everything below them, and the
 /// folders of the project file and the profiles.
-fn folders_of(sources: &Sources) -> Vec<Folder> {
+fn folders_of(sources: &LoadedProject) -> Vec<WatchedFolder> {
     let root = sources.root();
-    let alone = |path: &camino::Utf8Path| Folder { path: path.to_owned(), deep: false };
+    let alone =
+        |path: &camino::Utf8Path| WatchedFolder { path: path.to_owned(), is_recursive: false };
     let mut folders = vec![alone(&root.root)];
     let profiles = sources.profiles_path.as_ref().and_then(|p| p.parent());
     folders.extend(profiles.map(alone));
     let paths = PathKind::ALL.into_iter().flat_map(|kind| root.options.paths(kind));
     for path in paths.chain([&root.options.packages_install_path]) {
-        folders.push(Folder { path: normalize_path(&root.root.join(path)), deep: true });
+        folders.push(WatchedFolder {
+            path: normalize_path(&root.root.join(path)),
+            is_recursive: true,
+        });
     }
     folders.sort();
     folders.dedup();

@@ -1,12 +1,12 @@
 //! The options of commands that build, run or test.
 
 use crate::manifest::ResourceType;
-use crate::plan::Verb;
+use crate::plan::CommandVerb;
 use crate::select::Selection;
 
 #[derive(Clone, Debug)]
 pub(crate) struct BuildOptions {
-    pub(crate) verb: Verb,
+    pub(crate) verb: CommandVerb,
     pub(crate) selection: Selection,
     pub(crate) full_refresh: bool,
     pub(crate) fail_fast: bool,
@@ -19,7 +19,7 @@ pub(crate) struct BuildOptions {
 
 impl BuildOptions {
     /// Builds everything, as without flags.
-    pub(crate) fn of(verb: Verb) -> BuildOptions {
+    pub(crate) fn of(verb: CommandVerb) -> BuildOptions {
         BuildOptions {
             verb,
             selection: Selection::default(),
@@ -33,8 +33,11 @@ impl BuildOptions {
     }
 
     /// Whether the command publishes relations, and so records publications.
-    pub(crate) fn publishes(&self) -> bool {
-        matches!(self.verb, Verb::Build | Verb::Run | Verb::Seed | Verb::Snapshot)
+    pub(crate) fn publishes_relations(&self) -> bool {
+        matches!(
+            self.verb,
+            CommandVerb::Build | CommandVerb::Run | CommandVerb::Seed | CommandVerb::Snapshot
+        )
     }
 }
 
@@ -48,9 +51,9 @@ pub(crate) struct ChangeOptions {
 }
 
 /// The resource types that a command works on (`ls` has those of `build` and more).
-pub(crate) fn resource_types_of(verb: Verb) -> &'static [ResourceType] {
+pub(crate) fn resource_types_of(verb: CommandVerb) -> &'static [ResourceType] {
     match verb {
-        Verb::Build => &[
+        CommandVerb::Build => &[
             ResourceType::Model,
             ResourceType::Seed,
             ResourceType::Snapshot,
@@ -60,12 +63,12 @@ pub(crate) fn resource_types_of(verb: Verb) -> &'static [ResourceType] {
             ResourceType::SavedQuery,
             ResourceType::Function,
         ],
-        Verb::Run => &[ResourceType::Model],
-        Verb::Test => &[ResourceType::Test, ResourceType::UnitTest],
-        Verb::Seed => &[ResourceType::Seed],
-        Verb::Snapshot => &[ResourceType::Snapshot],
-        Verb::Export => &[ResourceType::Export],
-        Verb::Compile => &[
+        CommandVerb::Run => &[ResourceType::Model],
+        CommandVerb::Test => &[ResourceType::Test, ResourceType::UnitTest],
+        CommandVerb::Seed => &[ResourceType::Seed],
+        CommandVerb::Snapshot => &[ResourceType::Snapshot],
+        CommandVerb::Export => &[ResourceType::Export],
+        CommandVerb::Compile => &[
             ResourceType::Model,
             ResourceType::Snapshot,
             ResourceType::Analysis,

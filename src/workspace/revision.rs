@@ -4,19 +4,19 @@
 use super::Settings;
 use super::changes::comparable_nodes;
 use super::request::BuildOptions;
-use crate::cache::{read_stored, write_stored};
+use crate::cache::{read_cache_file, write_cache_file};
 use crate::changes::{CompileCache, NodeDefinition, define_nodes};
 use crate::compile::Compiler;
 use crate::config::{SelectorDefinition, Yaml};
 use crate::context::{ContextProject, RenderRead};
 use crate::diag::{Checked, Diagnostic};
-use crate::engine::{Connection, EngineError, Existing, Target, Warehouse};
+use crate::engine::{Connection, EngineError, ExistingRelations, Target, Warehouse};
 use crate::hash::{FastMap, Fingerprint};
 use crate::inspect::inspect_relations;
 use crate::jinja::Renderer;
 use crate::manifest::{Manifest, NodeId, NodeSet, ResourceType, UniqueId};
 use crate::plan::{Plan, PlanRequest, plan_steps};
-use crate::run::{CancelToken, Watch};
+use crate::run::{CancelToken, CancelWatch};
 use crate::select::{PreviousState, Selection, select_nodes};
 use crate::source::SourceMap;
 use crate::state::load_state;
@@ -38,19 +38,19 @@ pub(crate) struct Revision {
     pub(crate) airflow: Option<Yaml>,
     /// The diagnostics of the reading, warnings first.
     pub(crate) diagnostics: Vec<Diagnostic>,
-    pub(super) compiled: Arc<CompiledBefore>,
+    pub(super) compiled: Arc<SharedCompileCache>,
 }
 
 /// The compile cache of this process, or of an earlier one if that stored it. `None` until it is
 /// first needed.
 #[derive(Default)]
-pub(super) struct CompiledBefore(Mutex<Option<CompileCache>>);
+pub(super) struct SharedCompileCache(Mutex<Option<CompileCache>>);
 
 #[cfg(test)]
-impl CompiledBefore {
+impl SharedCompileCache {
     /// Round-trips the cache through its stored form.
-    pub(super) fn through_bytes(&self) {
-        use crate::cache::Stored;
+    pub(super) fn round_trip_bytes(&self) {
+        use crate::cache::CacheFile;
         let mut compiled = self.0.lock().unwrap();
         if let Some(cache) = compiled.as_mut() {
             *cache = CompileCache::from_bytes(&cache.to_bytes()).unwrap();
@@ -59,7 +59,7 @@ impl CompiledBefore {
 }
 
 /// The definitions of nodes, as they are compared with those of the last publication.
-pub(crate) struct Definitions {
+pub(crate) struct NodeDefinitions {
     pub(crate) nodes: FastMap<NodeId, NodeDefinition>,
     /// How many nodes had to be compiled, because the cache did not have them.
     pub(crate) compiled: usize,
@@ -119,18 +119,18 @@ impl Revision {
     pub(crate) fn connect_alone(
         &self,
         cancel: &CancelToken,
-    ) -> Result<(Connection, Watch), EngineError> {
+    ) -> Result<(Connection, CancelWatch), EngineError> {
         let warehouse = self.connect()?;
-        let watch = Watch::new(cancel, warehouse.cancel_handle());
+        let watch = CancelWatch::new(cancel, warehouse.cancel_handle());
         Ok((Connection::new(warehouse), watch))
     }
 
-    /// The relations that exist of all nodes; `Existing::Unknown` without a connection.
+    /// The relations that exist of all nodes; `ExistingRelations::Unknown` without a connection.
     pub(crate) fn inspect_stored(
         &self,
         connection: Option<&Connection>,
-    ) -> Result<Existing, EngineError> {
-        let Some(connection) = connection else { return Ok(Existing::Unknown) };
+    ) -> Result<ExistingRelations, EngineError> {
+        let Some(connection) = connection else { return Ok(ExistingRelations::Unknown) };
         connection
             .with(|warehouse| inspect_relations(warehouse, &self.manifest, self.stored_nodes()))
     }
@@ -154,7 +154,7 @@ impl Revision {
         &self,
         options: &BuildOptions,
         selected: &NodeSet,
-        existing: &Existing,
+        existing: &ExistingRelations,
     ) -> Result<Plan, Box<Diagnostic>> {
         plan_steps(&PlanRequest {
             manifest: &self.manifest,
@@ -171,23 +171,23 @@ impl Revision {
 
     /// The current definitions of nodes. Those that are not cached are compiled without a database,
     /// and stored for other processes.
-    pub(super) fn define_nodes(&self, nodes: &[NodeId]) -> Definitions {
+    pub(super) fn define_nodes(&self, nodes: &[NodeId]) -> NodeDefinitions {
         let mut compiled = self.compiled.0.lock().unwrap_or_else(PoisonError::into_inner);
         let folder = &self.manifest.project.target_path;
-        let store = self.settings.store();
+        let store = self.settings.cache_system();
         let cache = compiled.get_or_insert_with(|| {
-            store.and_then(|system| read_stored(system, folder)).unwrap_or_default()
+            store.and_then(|system| read_cache_file(system, folder)).unwrap_or_default()
         });
         let nodes = define_nodes(&self.compiler(Vec::new()), nodes, cache);
         if let Some(system) = store.filter(|_| cache.is_changed()) {
             // A failure to write the cache costs only time.
-            let _ = write_stored(system, folder, cache);
+            let _ = write_cache_file(system, folder, cache);
         }
-        Definitions { nodes, compiled: cache.compiled() }
+        NodeDefinitions { nodes, compiled: cache.compiled() }
     }
 
     /// The definitions of the selected nodes that get a verdict.
-    pub(crate) fn define_selected(&self, selected: &NodeSet) -> Definitions {
+    pub(crate) fn define_selected(&self, selected: &NodeSet) -> NodeDefinitions {
         self.define_nodes(&comparable_nodes(self, selected))
     }
 
@@ -197,7 +197,7 @@ impl Revision {
         let ids: Vec<NodeId> = selected.iter().collect();
         let own = self.define_nodes(&ids).nodes;
         let mut broken: Vec<(NodeId, Diagnostic)> =
-            own.into_iter().filter_map(|(id, own)| Some((id, *own.broken?))).collect();
+            own.into_iter().filter_map(|(id, own)| Some((id, *own.error?))).collect();
         broken.sort_by_key(|(id, _)| *id);
         broken.into_iter().map(|(_, d)| d).collect()
     }

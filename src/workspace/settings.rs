@@ -1,7 +1,7 @@
 //! The settings of a workspace.
 
-use crate::diag::{Diagnostic, WarningOptions, Weight};
-use crate::engine::Patience;
+use crate::diag::{Diagnostic, WarningLevel, WarningOptions};
+use crate::engine::WaitTimeouts;
 use crate::load::LoadOptions;
 use crate::plan::StartOrder;
 use crate::system::{System, normalize_path};
@@ -19,14 +19,14 @@ pub(crate) struct Settings {
     pub(crate) warnings: WarningOptions,
     /// Which of the ready steps starts first.
     pub(crate) start_order: StartOrder,
-    pub(crate) patience: Patience,
+    pub(crate) patience: WaitTimeouts,
     /// The folder of the artifacts that `state:` compares with.
     pub(crate) state: Option<Utf8PathBuf>,
     pub(crate) started: jiff::Timestamp,
 }
 
 /// Diagnostics after the user's warning options were applied.
-pub(crate) struct Weighed {
+pub(crate) struct WeighedDiagnostics {
     /// Those that are not silenced.
     pub(crate) shown: Vec<Diagnostic>,
     /// Whether one of the warnings is promoted to an error.
@@ -35,7 +35,7 @@ pub(crate) struct Weighed {
 
 impl Settings {
     /// The system to store caches with; `None` if caching is off.
-    pub(crate) fn store(&self) -> Option<&dyn System> {
+    pub(crate) fn cache_system(&self) -> Option<&dyn System> {
         self.cache.then_some(self.system.as_ref())
     }
 
@@ -47,14 +47,14 @@ impl Settings {
 
     /// Removes silenced warnings and finds out whether one is promoted to an error. Errors are
     /// always shown.
-    pub(crate) fn weigh(&self, diagnostics: &[Diagnostic]) -> Weighed {
-        let shown = diagnostics.iter().filter(|d| self.weight_of(d) != Weight::Silent);
+    pub(crate) fn weigh(&self, diagnostics: &[Diagnostic]) -> WeighedDiagnostics {
+        let shown = diagnostics.iter().filter(|d| self.weight_of(d) != WarningLevel::Silent);
         let shown: Vec<Diagnostic> = shown.cloned().collect();
-        let is_promoted = shown.iter().any(|d| self.weight_of(d) == Weight::Error);
-        Weighed { shown, is_promoted }
+        let is_promoted = shown.iter().any(|d| self.weight_of(d) == WarningLevel::Error);
+        WeighedDiagnostics { shown, is_promoted }
     }
 
-    fn weight_of(&self, d: &Diagnostic) -> Weight {
-        if d.is_error() { Weight::Warning } else { self.warnings.weigh(d.code) }
+    fn weight_of(&self, d: &Diagnostic) -> WarningLevel {
+        if d.is_error() { WarningLevel::Warning } else { self.warnings.weigh(d.code) }
     }
 }

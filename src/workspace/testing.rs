@@ -2,7 +2,7 @@
 
 use super::{Settings, Workspace};
 use crate::diag::WarningOptions;
-use crate::engine::Patience;
+use crate::engine::WaitTimeouts;
 use crate::load::LoadOptions;
 use crate::manifest::Manifest;
 use crate::plan::StartOrder;
@@ -27,7 +27,7 @@ pub(crate) fn settings(system: Arc<dyn System>) -> Settings {
         cache: false,
         warnings: WarningOptions::default(),
         start_order: StartOrder::default(),
-        patience: Patience::default(),
+        patience: WaitTimeouts::default(),
         state: None,
         started: system.now(),
         system,

@@ -5,7 +5,9 @@ use super::testing::settings;
 use super::{Revision, Workspace};
 use crate::load::LoadOptions;
 use crate::manifest::{NodeId, NodeSet};
-use crate::ops::{FailedCauses, Limits, Rebuild, RebuildRequest, choose_for_loop, rebuild_changed};
+use crate::ops::{
+    FailedCauses, RebuildLimits, RebuildReport, RebuildRequest, rebuild_changed, select_for_watch,
+};
 use crate::outcome::RunStatus;
 use crate::run::CancelToken;
 use crate::select::Selection;
@@ -50,14 +52,14 @@ fn open_project(folder: &Utf8Path) -> Workspace {
 }
 
 fn choose_all(revision: &Revision) -> NodeSet {
-    choose_for_loop(revision, &Selection::default()).unwrap().value
+    select_for_watch(revision, &Selection::default()).unwrap().value
 }
 
-fn build(revision: &Revision) -> Rebuild {
+fn build(revision: &Revision) -> RebuildReport {
     let request = RebuildRequest {
         revision,
         selected: choose_all(revision),
-        limits: Limits::default(),
+        limits: RebuildLimits::default(),
         failed_before: &FailedCauses::default(),
         show: None,
         rows: 0,
@@ -109,7 +111,7 @@ fn threads_build_check_and_list_while_files_change() {
             rounds(Box::new(|revision| {
                 let select = vec!["middle+".to_owned()];
                 let selection = Selection { select, ..Selection::default() };
-                let types = super::resource_types_of(crate::plan::Verb::Build);
+                let types = super::resource_types_of(crate::plan::CommandVerb::Build);
                 let listed = revision.select(&selection, types).unwrap().value;
                 let ids: Vec<NodeId> = listed.iter().collect();
                 assert_eq!(ids.len(), 3, "middle, top and its test");

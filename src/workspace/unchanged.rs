@@ -8,22 +8,22 @@
 //! anything cannot be determined, the command runs in full.
 
 use super::artifacts::write_results;
-use super::changes::{ChangeRequest, compare_selected, dated_sources};
+use super::changes::{ChangeRequest, compare_selected, sources_with_load_time};
 use super::notice::tell_warnings;
-use super::reading::introduce;
+use super::reading::announce_files_and_logs;
 use super::request::{BuildOptions, ChangeOptions};
 use super::{Notice, Notices, ParsedFiles, Revision, Settings, Workspace, WorkspaceError};
-use crate::cache::{KeyWriter, read_stored, write_stored};
+use crate::cache::{KeyWriter, read_cache_file, write_cache_file};
 use crate::changes::{NodeDefinition, Verdict, fingerprint_definitions};
 use crate::config::Json;
 use crate::context::{RenderQuestion, RenderRead};
 use crate::diag::Diagnostic;
-use crate::engine::{DatabaseState, Existing, RelationKind, Target, Warehouse};
+use crate::engine::{DatabaseState, ExistingRelations, RelationKind, Target, Warehouse};
 use crate::hash::{FastMap, Fingerprint};
 use crate::inspect::inspect_relations;
-use crate::load::{FileKind, SEED_HASH_LIMIT, Sources};
+use crate::load::{FileKind, LoadedProject, SEED_HASH_LIMIT};
 use crate::manifest::{Node, NodeId, NodeKind, NodeSet, ResourceType};
-use crate::run::{Event, NodeVerdict, run_nothing};
+use crate::run::{Event, NodeVerdict, report_empty_run};
 use crate::select::Selection;
 use crate::state::{StoredDiagnostic, UnchangedRecord};
 use crate::system::SystemError;
@@ -34,7 +34,7 @@ use std::sync::Arc;
 /// The inputs of a command that are known before it inspects the database.
 pub(crate) struct UnchangedCheck {
     /// A fingerprint of the request.
-    asked: Fingerprint,
+    request: Fingerprint,
     inputs: Option<Fingerprint>,
     /// Large seeds, which the fingerprint of the files covers without their rows, with fingerprints
     /// of their contents.
@@ -45,7 +45,7 @@ pub(crate) struct UnchangedCheck {
 }
 
 /// Shows that there is nothing to do, because the record of an earlier command still holds.
-pub(crate) struct Unchanged {
+pub(crate) struct UnchangedBuild {
     record: UnchangedRecord,
     pub(crate) target: Target,
     target_path: Utf8PathBuf,
@@ -59,7 +59,8 @@ impl UnchangedCheck {
         files: &ParsedFiles,
     ) -> Option<UnchangedCheck> {
         let (sources, _) = files.parsed.as_ref()?;
-        let is_alone = settings.state.is_none() && !sources.target.connection.files().is_empty();
+        let is_alone =
+            settings.state.is_none() && !sources.target.connection.database_files().is_empty();
         if options.changed.is_none() || !is_alone {
             return None;
         }
@@ -69,12 +70,12 @@ impl UnchangedCheck {
         let large = all.filter(|f| f.kind == FileKind::Seed && f.size >= SEED_HASH_LIMIT);
         let seeds =
             large.map(|f| Some((f.absolute.clone(), system.fingerprint(&f.absolute).ok()?)));
-        let database = sources.target.connection.state(system);
-        let record = read_stored(system, &sources.target_path).filter(|r: &UnchangedRecord| {
-            r.asked == asked && database.as_ref() == Some(&r.database)
+        let database = sources.target.connection.database_state(system);
+        let record = read_cache_file(system, &sources.target_path).filter(|r: &UnchangedRecord| {
+            r.request == asked && database.as_ref() == Some(&r.database)
         });
         let seeds = seeds.collect::<Option<_>>()?;
-        Some(UnchangedCheck { asked, inputs: files.inputs, seeds, record })
+        Some(UnchangedCheck { request: asked, inputs: files.inputs, seeds, record })
     }
 
     /// Whether there is a record that may still hold.
@@ -87,7 +88,7 @@ impl UnchangedCheck {
         &mut self,
         workspace: &Workspace,
         files: &ParsedFiles,
-    ) -> Option<Unchanged> {
+    ) -> Option<UnchangedBuild> {
         let settings = workspace.settings();
         let (sources, parsed) = files.parsed.as_ref()?;
         let is_known = settings.cache && workspace.is_parse_known();
@@ -99,7 +100,7 @@ impl UnchangedCheck {
             && record.reads.iter().all(holds);
         let record = self.record.take_if(|_| is_same)?;
         let target_path = sources.target_path.clone();
-        Some(Unchanged { record, target: sources.target.clone(), target_path })
+        Some(UnchangedBuild { record, target: sources.target.clone(), target_path })
     }
 
     /// The record, if the definitions of the nodes are the same.
@@ -107,12 +108,12 @@ impl UnchangedCheck {
         &mut self,
         revision: &Revision,
         own: &FastMap<NodeId, NodeDefinition>,
-    ) -> Option<Unchanged> {
+    ) -> Option<UnchangedBuild> {
         let now = self.record.as_ref().map(|_| fingerprint_definitions(&revision.manifest, own));
-        let record = self.record.take_if(|record| now == Some(record.own))?;
+        let record = self.record.take_if(|record| now == Some(record.definitions))?;
         let project = &revision.manifest.project;
         let target_path = project.target_path.clone();
-        Some(Unchanged { record, target: project.target.clone(), target_path })
+        Some(UnchangedBuild { record, target: project.target.clone(), target_path })
     }
 
     /// After a command has succeeded, checks whether all nodes are now up to date and stores a
@@ -128,21 +129,21 @@ impl UnchangedCheck {
             return;
         }
         let (system, target) = (settings.system.as_ref(), finished.revision.target());
-        if target.connection.state(system).is_none() {
-            warehouse.settle();
+        if target.connection.database_state(system).is_none() {
+            warehouse.checkpoint();
         }
-        let Some(database) = target.connection.state(system) else { return };
+        let Some(database) = target.connection.database_state(system) else { return };
         let Some((mut same, own)) = finished.find_unchanged_nodes(workspace, warehouse) else {
             return;
         };
-        if target.connection.state(system).as_ref() != Some(&database) {
+        if target.connection.database_state(system).as_ref() != Some(&database) {
             return;
         }
         same.sort();
         let nodes = same.iter().map(|id| finished.revision.manifest.node(*id));
         let nodes = nodes.filter(|n| n.resource_type() != ResourceType::Test);
         let nodes = nodes.map(|n| (n.unique_id.to_string(), n.resource_type(), n.display_name()));
-        let found = Found { database, own, nodes: nodes.collect() };
+        let found = Found { database, definitions: own, nodes: nodes.collect() };
         self.write(workspace, finished.revision, finished.selected, found);
     }
 
@@ -152,11 +153,16 @@ impl UnchangedCheck {
         workspace: &Workspace,
         revision: &Revision,
         selected: &NodeSet,
-        unchanged: &Unchanged,
+        unchanged: &UnchangedBuild,
     ) {
         let record = &unchanged.record;
         let (database, nodes) = (record.database.clone(), record.nodes.clone());
-        self.write(workspace, revision, selected, Found { database, own: record.own, nodes });
+        self.write(
+            workspace,
+            revision,
+            selected,
+            Found { database, definitions: record.definitions, nodes },
+        );
     }
 
     fn write(self, workspace: &Workspace, revision: &Revision, selected: &NodeSet, found: Found) {
@@ -168,9 +174,9 @@ impl UnchangedCheck {
         let target_path = &revision.manifest.project.target_path;
         let warnings = revision.diagnostics.iter();
         let mut record = UnchangedRecord {
-            asked: self.asked,
+            request: self.request,
             inputs,
-            own: found.own,
+            definitions: found.definitions,
             reads: reads.into_iter().cloned().collect(),
             seeds: self.seeds,
             database: found.database,
@@ -179,14 +185,14 @@ impl UnchangedCheck {
             warnings: warnings.map(|d| StoredDiagnostic::new(d, &revision.map)).collect(),
         };
         // A failure to write the record costs only time.
-        let _ = write_stored(settings.system.as_ref(), target_path, &mut record);
+        let _ = write_cache_file(settings.system.as_ref(), target_path, &mut record);
     }
 }
 
 /// The result of inspecting the database.
 struct Found {
     database: DatabaseState,
-    own: Fingerprint,
+    definitions: Fingerprint,
     nodes: Vec<(String, ResourceType, String)>,
 }
 
@@ -210,12 +216,12 @@ impl FinishedBuild<'_> {
         warehouse: &mut dyn Warehouse,
     ) -> Option<(Vec<NodeId>, Fingerprint)> {
         let (manifest, selected) = (&self.revision.manifest, self.selected);
-        let dated = dated_sources(manifest, selected);
-        let mut existing = Existing::Unknown;
+        let dated = sources_with_load_time(manifest, selected);
+        let mut existing = ExistingRelations::Unknown;
         if self.verdicts.is_none() || !dated.is_empty() {
             existing = inspect_relations(warehouse, manifest, selected.iter()).ok()?;
         }
-        let (verdicts, print) = match self.verdicts.take() {
+        let (verdicts, fingerprint) = match self.verdicts.take() {
             Some(known) => known,
             None => {
                 let request = ChangeRequest {
@@ -226,13 +232,13 @@ impl FinishedBuild<'_> {
                     cancel: workspace.cancel_token(),
                 };
                 let compared = compare_selected(&request, warehouse, &mut |_| {});
-                let (known, (verdicts, _)) = compared.ok()??;
-                (verdicts, known.fingerprint_definitions(manifest))
+                let (known, judgement) = compared.ok()??;
+                (judgement.verdicts, known.fingerprint_definitions(manifest))
             }
         };
         let is_stored = dated.iter().all(|id| is_table(manifest.node(*id), &existing));
-        let is_same = is_stored && verdicts.values().all(|v| *v == Verdict::Same);
-        is_same.then(|| (verdicts.into_keys().collect(), print))
+        let is_same = is_stored && verdicts.values().all(|v| *v == Verdict::Fresh);
+        is_same.then(|| (verdicts.into_keys().collect(), fingerprint))
     }
 }
 
@@ -252,7 +258,7 @@ fn is_of_the_world(read: &RenderRead) -> bool {
 
 /// Whether a source that declares its load time is a table. The result of a view or of a query can
 /// change without a write to the database.
-fn is_table(source: &Node, existing: &Existing) -> bool {
+fn is_table(source: &Node, existing: &ExistingRelations) -> bool {
     let asks = matches!(&source.kind, NodeKind::Source(table) if table.loaded_at_query.is_some());
     let found = source.relation.as_ref().and_then(|r| existing.find(r));
     !asks && found.is_some_and(|f| f.kind == RelationKind::Table)
@@ -262,7 +268,7 @@ fn is_table(source: &Node, existing: &Existing) -> bool {
 fn fingerprint_request(
     settings: &Settings,
     options: &BuildOptions,
-    sources: &Sources,
+    sources: &LoadedProject,
 ) -> Fingerprint {
     let vars = Json::Object(settings.load.vars.clone()).to_string();
     let key = KeyWriter::new("asked").text(&vars);
@@ -312,7 +318,7 @@ fn write_options(key: KeyWriter, options: &BuildOptions) -> KeyWriter {
     }
 }
 
-impl Unchanged {
+impl UnchangedBuild {
     /// Sends the warnings of the earlier command again, because the project is not resolved.
     pub(crate) fn tell_warnings(
         &self,
@@ -323,7 +329,7 @@ impl Unchanged {
         let Some((sources, parsed)) = files.parsed else { return Ok(()) };
         let stored = self.record.warnings.iter();
         let warnings: Vec<Diagnostic> = stored.filter_map(|s| s.diagnostic(&sources.map)).collect();
-        introduce(Arc::new(sources.map), &parsed.logs, notices);
+        announce_files_and_logs(Arc::new(sources.map), &parsed.logs, notices);
         tell_warnings(settings, &warnings, notices)
     }
 
@@ -338,10 +344,10 @@ impl Unchanged {
             unique_id: id.as_str().into(),
             kind: *kind,
             name: name.clone(),
-            verdict: Verdict::Same,
+            verdict: Verdict::Fresh,
         });
-        notices(Notice::Run(Event::Judged { nodes: nodes.collect() }));
-        run_nothing(self.target.threads, &mut |event| notices(Notice::Run(event)));
+        notices(Notice::Run(Event::VerdictsReached { nodes: nodes.collect() }));
+        report_empty_run(self.target.threads, &mut |event| notices(Notice::Run(event)));
         write_results(settings, &self.target_path, &[], 0.0)
     }
 }

@@ -169,7 +169,7 @@ mod tests {
         let path = path.to_str().unwrap();
         let system = OsSystem::default();
         let target = target_of_path("t", path);
-        let now = || target.connection.state(&system);
+        let now = || target.connection.database_state(&system);
         assert_eq!(now(), None, "there is no file");
         let write = |sql: &str| {
             let mut w = open_database(&target, Duration::ZERO).unwrap();
@@ -182,7 +182,7 @@ mod tests {
         assert_eq!(now(), Some(first.clone()), "reading writes nothing");
         let mut open = write("insert into t select 2");
         assert_eq!(now(), None, "the row is beside the file");
-        open.settle();
+        open.checkpoint();
         let second = now().unwrap();
         assert_ne!(second, first);
         drop(open);
@@ -193,6 +193,6 @@ mod tests {
         drop(write("update t set a = 3"));
         std::fs::rename(&copy, path).unwrap();
         assert!(now().is_some_and(|third| third != second));
-        assert_eq!(target_of_path("t", ":memory:").connection.state(&system), None);
+        assert_eq!(target_of_path("t", ":memory:").connection.database_state(&system), None);
     }
 }

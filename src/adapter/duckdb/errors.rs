@@ -1,7 +1,7 @@
 //! DuckDB's errors: JSON with a type, a message and, for errors in SQL, a position.
 
 use crate::engine::{EngineError, EngineErrorKind};
-use crate::system::process_is_alive;
+use crate::system::command_line_of_process;
 
 /// Classifies an error of the driver. Connections run with `errors_as_json`.
 pub(super) fn engine_error(e: duckdb::Error) -> EngineError {
@@ -59,7 +59,7 @@ fn lock_error(text: &str) -> Option<EngineError> {
     let holder = match pid
         .as_deref()
         .and_then(|p| p.parse().ok())
-        .and_then(|p: u32| Some((p, process_is_alive(p)?)))
+        .and_then(|p: u32| Some((p, command_line_of_process(p)?)))
     {
         Some((pid, command)) if !command.is_empty() => format!("process {pid} (`{command}`)"),
         Some((pid, _)) => format!("process {pid}"),

@@ -13,8 +13,8 @@ use crate::adapter::{Driver, content, count_of, diagnose_embedded, notes};
 use crate::engine::duckdb::{DIALECT, SPEC};
 use crate::engine::{
     Cancel, Cell, ColumnChange, Content, Dialect, EachRow, EngineError, EngineSpec, ExistingColumn,
-    ExistingRelation, Load, Loaded, Note, Opener, ParquetFile, Patience, Publication, Relation,
-    RelationKind, Reply, Target, Warehouse,
+    ExistingRelation, Opener, ParquetFile, Publication, Relation, RelationKind, Reply, SeedLoad,
+    SeedLoadReport, StateRow, Target, WaitTimeouts, Warehouse,
 };
 use crate::hash::FastMap;
 use crate::source::SqlText;
@@ -25,7 +25,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub(super) static DRIVER: Driver =
     Driver { engine: &SPEC, connect: open_target, diagnose: diagnose_embedded };
 
-fn open_target(target: &Target, patience: Patience) -> Result<Box<dyn Warehouse>, EngineError> {
+fn open_target(target: &Target, patience: WaitTimeouts) -> Result<Box<dyn Warehouse>, EngineError> {
     // A process that has the file open usually keeps it for long, so by default there is no wait.
     open_database(target, patience.lock.unwrap_or_default())
 }
@@ -150,12 +150,12 @@ impl Warehouse for DuckDb {
         Ok(Reply::ok())
     }
 
-    fn rows(&mut self, sql: &SqlText, each: &mut EachRow<'_>) -> Result<Reply, EngineError> {
+    fn stream_rows(&mut self, sql: &SqlText, each: &mut EachRow<'_>) -> Result<Reply, EngineError> {
         let columns = self.query(sql.as_str(), each)?;
         Ok(Reply { columns, ..Reply::ok() })
     }
 
-    fn describe(&mut self, query: &SqlText) -> Result<Vec<ExistingColumn>, EngineError> {
+    fn describe_query(&mut self, query: &SqlText) -> Result<Vec<ExistingColumn>, EngineError> {
         // Errors are located in the query, without the prefix.
         const PREFIX: &str = "describe ";
         let text = query.as_str().trim().trim_end_matches(';');
@@ -168,12 +168,19 @@ impl Warehouse for DuckDb {
         Ok(rows.into_iter().map(column).collect())
     }
 
-    fn list(&mut self, database: &str, schema: &str) -> Result<Vec<ExistingRelation>, EngineError> {
-        self.list_all(&[(database, schema)])
+    fn list_relations(
+        &mut self,
+        database: &str,
+        schema: &str,
+    ) -> Result<Vec<ExistingRelation>, EngineError> {
+        self.list_relations_of_schemas(&[(database, schema)])
     }
 
     // The catalog functions scan the relations of all schemas, so each is called only once.
-    fn list_all(&mut self, schemas: &[(&str, &str)]) -> Result<Vec<ExistingRelation>, EngineError> {
+    fn list_relations_of_schemas(
+        &mut self,
+        schemas: &[(&str, &str)],
+    ) -> Result<Vec<ExistingRelation>, EngineError> {
         let wanted: Vec<String> = schemas
             .iter()
             .map(|(d, s)| format!("({}, {})", lower_literal(d), lower_literal(s)))
@@ -214,13 +221,14 @@ impl Warehouse for DuckDb {
         Ok(out)
     }
 
-    fn columns(&mut self, relation: &Relation) -> Result<Vec<ExistingColumn>, EngineError> {
+    fn list_columns(&mut self, relation: &Relation) -> Result<Vec<ExistingColumn>, EngineError> {
         if relation.external.is_some() {
-            return self.describe(&format!("select * from {}", relation.render(DIALECT)).into());
+            return self
+                .describe_query(&format!("select * from {}", relation.render(DIALECT)).into());
         }
         // The catalog functions scan the relations of all schemas, which is slow if there are many.
         if !self.in_transaction && relation.schema().is_some() {
-            match self.columns_of_existing(relation) {
+            match self.list_columns_of_existing(relation) {
                 Ok(columns) => return Ok(columns),
                 Err(e)
                     if e.message
@@ -253,7 +261,7 @@ impl Warehouse for DuckDb {
         Ok(rows.into_iter().map(column).collect())
     }
 
-    fn columns_of_existing(
+    fn list_columns_of_existing(
         &mut self,
         relation: &Relation,
     ) -> Result<Vec<ExistingColumn>, EngineError> {
@@ -261,7 +269,7 @@ impl Warehouse for DuckDb {
         Ok(rows.into_iter().map(column).collect())
     }
 
-    fn schemas(&mut self) -> Result<Vec<(String, String)>, EngineError> {
+    fn list_schemas(&mut self) -> Result<Vec<(String, String)>, EngineError> {
         let rows = self.texts("select database_name, schema_name from duckdb_schemas()")?;
         Ok(rows
             .into_iter()
@@ -274,7 +282,7 @@ impl Warehouse for DuckDb {
         self.batch(&format!("create schema if not exists {}", DIALECT.schema(database, schema)))
     }
 
-    fn load(&mut self, load: &mut Load<'_>) -> Result<Loaded, EngineError> {
+    fn load_seed(&mut self, load: &mut SeedLoad<'_>) -> Result<SeedLoadReport, EngineError> {
         let sql = format!(
             "copy {} from {} (format csv, header true, delimiter {})",
             load.place(DIALECT),
@@ -282,13 +290,13 @@ impl Warehouse for DuckDb {
             Dialect::literal(load.delimiter)
         );
         self.batch(&sql)?;
-        Ok(Loaded { rows: None, executed: vec![sql] })
+        Ok(SeedLoadReport { rows: None, executed: vec![sql] })
     }
 
     fn publish(&mut self, publication: &Publication<'_>) -> Result<Vec<String>, EngineError> {
         (publication.take_turn)();
         let mut done = match publication.existing {
-            Some(old) => self.drop_if_there(old)?,
+            Some(old) => self.drop_relation(old)?,
             None => Vec::new(),
         };
         let Publication { candidate, published, kind, .. } = publication;
@@ -305,28 +313,32 @@ impl Warehouse for DuckDb {
         self.rename(candidate, &rejected.stored(DIALECT), kind)
     }
 
-    fn drop_if_there(&mut self, relation: &ExistingRelation) -> Result<Vec<String>, EngineError> {
+    fn drop_relation(&mut self, relation: &ExistingRelation) -> Result<Vec<String>, EngineError> {
         let name = relation.relation.render(DIALECT);
         let sql = format!("drop {} if exists {name} cascade", relation.kind.sql());
         self.batch(&sql)?;
         Ok(vec![sql])
     }
 
-    fn alter(&mut self, change: &ColumnChange<'_>) -> Result<Vec<String>, EngineError> {
+    fn alter_columns(&mut self, change: &ColumnChange<'_>) -> Result<Vec<String>, EngineError> {
         change.statements.iter().try_for_each(|sql| self.batch(sql))?;
         Ok(change.statements.to_vec())
     }
 
-    fn notes(&mut self, table: &Relation) -> Result<Vec<(String, String)>, EngineError> {
+    fn read_state(&mut self, table: &Relation) -> Result<Vec<(String, String)>, EngineError> {
         let rows = self.texts(&notes::select_notes_sql(table, DIALECT))?;
         Ok(notes::note_pairs(rows))
     }
 
-    fn create_notes(&mut self, table: &Relation) -> Result<(), EngineError> {
+    fn create_state_table(&mut self, table: &Relation) -> Result<(), EngineError> {
         self.batch(&notes::create_table_sql(table, DIALECT))
     }
 
-    fn note(&mut self, table: &Relation, notes: &[Note<'_>]) -> Result<(), EngineError> {
+    fn record_state(
+        &mut self,
+        table: &Relation,
+        notes: &[StateRow<'_>],
+    ) -> Result<(), EngineError> {
         let sql = notes::write_notes_sql(table, notes, DIALECT);
         // The two statements run in the open transaction, or in one of their own.
         self.batch(&if self.in_transaction { sql } else { format!("begin; {sql}; commit") })
@@ -356,20 +368,23 @@ impl Warehouse for DuckDb {
         self.batch(&format!(
             "copy (select * from read_json({}, columns = {{{}}}, format = 'array', \
              maximum_object_size = 1073741824)) to {} (format parquet, compression zstd)",
-            Dialect::literal(file.rows),
+            Dialect::literal(file.json_path),
             columns.join(", "),
-            Dialect::literal(file.to)
+            Dialect::literal(file.parquet_path)
         ))
     }
 
-    fn find(&mut self, relations: &[Relation]) -> Result<Vec<ExistingRelation>, EngineError> {
+    fn find_relations(
+        &mut self,
+        relations: &[Relation],
+    ) -> Result<Vec<ExistingRelation>, EngineError> {
         let mut out = Vec::new();
         for relation in relations {
             let (Some(database), Some(schema)) = (relation.database(), relation.schema()) else {
                 continue;
             };
             out.extend(
-                self.list(database, schema)?
+                self.list_relations(database, schema)?
                     .into_iter()
                     .filter(|r| r.relation.same(relation, DIALECT)),
             );
@@ -377,7 +392,7 @@ impl Warehouse for DuckDb {
         Ok(out)
     }
 
-    fn content(
+    fn fingerprint_content(
         &mut self,
         relation: &Relation,
         columns: &[ExistingColumn],
@@ -396,7 +411,7 @@ impl Warehouse for DuckDb {
     }
 
     // The database runs in this process, so no connection can be lost.
-    fn ready(&mut self) -> Result<(), EngineError> {
+    fn ensure_connected(&mut self) -> Result<(), EngineError> {
         Ok(())
     }
 
@@ -407,11 +422,11 @@ impl Warehouse for DuckDb {
 
     fn unlock(&mut self, _: &Relation) {}
 
-    fn settle(&mut self) {
+    fn checkpoint(&mut self) {
         let _ = self.connection.execute_batch("checkpoint");
     }
 
-    fn opener(&self) -> Result<Opener, EngineError> {
+    fn connection_opener(&self) -> Result<Opener, EngineError> {
         let template = Mutex::new(self.connection.try_clone().map_err(engine_error)?);
         let session = self.session.clone();
         Ok(Arc::new(move || {
@@ -505,7 +520,7 @@ mod tests {
         let mut w = memory();
         let e = w.execute(&"select 1 as a, nope from (select 2 as b)".into()).unwrap_err();
         assert_eq!((e.kind, e.position), (EngineErrorKind::Sql, Some((15, 1))), "{e:?}");
-        let e = w.describe(&"select nope".into()).unwrap_err();
+        let e = w.describe_query(&"select nope".into()).unwrap_err();
         assert_eq!(e.position.map(|p| p.0), Some(7));
         let e = w.execute(&"select 'x'::integer".into()).unwrap_err();
         assert_eq!(e.kind, EngineErrorKind::Runtime);
@@ -518,8 +533,8 @@ mod tests {
             w.execute(&format!("create or replace table t as select 1 as id, {value} as x").into())
                 .unwrap();
             let relation = Relation::new(Some("memory"), Some("main"), "t");
-            let columns = w.columns(&relation).unwrap();
-            w.content(&relation, &columns).unwrap().fingerprint
+            let columns = w.list_columns(&relation).unwrap();
+            w.fingerprint_content(&relation, &columns).unwrap().fingerprint
         };
         for (one, other) in [
             ("[[1], [2]]", "[[1, 2]]"),
@@ -540,13 +555,19 @@ mod tests {
             &"create table t (a integer, b varchar); create view v as select a from t".into(),
         )
         .unwrap();
-        let all = w.list("memory", "main").unwrap();
+        let all = w.list_relations("memory", "main").unwrap();
         assert_eq!(
             all.iter().map(|r| (r.relation.identifier(), r.kind)).collect::<Vec<_>>(),
             [("t", RelationKind::Table), ("v", RelationKind::View)]
         );
         assert_eq!(all[0].columns[1].data_type, "VARCHAR");
-        assert_eq!(w.columns(&all[1].relation).unwrap().len(), 1);
-        assert!(w.fork().unwrap().schemas().unwrap().contains(&("memory".into(), "main".into())));
+        assert_eq!(w.list_columns(&all[1].relation).unwrap().len(), 1);
+        assert!(
+            w.open_another()
+                .unwrap()
+                .list_schemas()
+                .unwrap()
+                .contains(&("memory".into(), "main".into()))
+        );
     }
 }

@@ -15,43 +15,43 @@ const OF_CONFIG: &str = "^[0-9a-f]{32}$";
 
 /// A property of the old relation that the new one gets.
 #[derive(Clone)]
-pub(super) struct Belonging {
+pub(super) struct AttachedObject {
     /// The position in the order of statements, so that each runs after the ones that it needs.
-    place: u8,
+    statement_order: u8,
     /// A description for messages.
-    pub(super) what: String,
+    pub(super) description: String,
     pub(super) statement: String,
     /// The reason why the building role cannot give it to the new relation; `None` if it can.
-    pub(super) cannot: Option<String>,
+    pub(super) obstacle: Option<String>,
 }
 
-impl Belonging {
+impl AttachedObject {
     /// Parses a row (place, what, statement, reason why not); an empty reason means that it can be
     /// given.
-    fn from_row([place, what, statement, cannot]: [String; 4]) -> Belonging {
-        Belonging {
-            place: place.parse().unwrap_or_default(),
-            what,
+    fn from_row([place, what, statement, cannot]: [String; 4]) -> AttachedObject {
+        AttachedObject {
+            statement_order: place.parse().unwrap_or_default(),
+            description: what,
             statement,
-            cannot: (!cannot.is_empty()).then_some(cannot),
+            obstacle: (!cannot.is_empty()).then_some(cannot),
         }
     }
 
     /// Whether a view can have it too: an owner, grants, comments.
     pub(super) fn is_for_all_kinds(&self) -> bool {
-        matches!(self.place, 0..=2 | 18 | 19)
+        matches!(self.statement_order, 0..=2 | 18 | 19)
     }
 
     /// Whether hooks of the project may create the same thing. If so, it is given only after the
     /// hooks have run.
     pub(super) fn waits_for_hooks(&self) -> bool {
-        matches!(self.place, 3 | 4 | 6 | 9 | 13..=17 | 22..=24)
+        matches!(self.statement_order, 3 | 4 | 6 | 9 | 13..=17 | 22..=24)
     }
 
     /// The statement without the name of what it creates, because hooks may create the same thing
     /// under another name.
     pub(super) fn shape(&self) -> String {
-        let name = self.what.rsplit(' ').next().unwrap_or_default();
+        let name = self.description.rsplit(' ').next().unwrap_or_default();
         let quoted = format!(" {} ", DIALECT.quoted(name));
         self.statement.replacen(&quoted, " ", 1).replacen(&format!(" {name} "), " ", 1)
     }
@@ -59,12 +59,12 @@ impl Belonging {
     /// Whether its loss would be noticed too late if a view replaced the table: triggers, policies,
     /// constraints and the like.
     pub(super) fn is_lasting(&self) -> bool {
-        matches!(self.place, 3 | 4 | 6..=9 | 13..=17)
+        matches!(self.statement_order, 3 | 4 | 6..=9 | 13..=17)
     }
 }
 
 /// A condition: relation `c` has more than rows, columns and the indexes of its config.
-pub(super) fn has_belongings() -> String {
+pub(super) fn has_attached_objects_sql() -> String {
     format!(
         "(c.relacl is not null or c.relhastriggers or c.reloptions is not null or c.relrowsecurity or c.relispartition \
      or c.relhassubclass or c.relkind = 'p' or c.relkind = 'r' and (c.relhasrules or c.relreplident <> 'd') \
@@ -117,11 +117,11 @@ pub(super) fn select_triggers_sql(oid: &str) -> String {
 }
 
 /// Reads what belongs to the old relation and has to be given to the new one.
-pub(super) fn read_belongings(
+pub(super) fn read_attached_objects(
     pg: &mut Postgres,
     old: &Relation,
     swap: &Publication<'_>,
-) -> Result<Vec<Belonging>, EngineError> {
+) -> Result<Vec<AttachedObject>, EngineError> {
     let (oid, new) = (oid_of(old), oid_of(swap.candidate));
     let table =
         "from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace";
@@ -181,7 +181,7 @@ pub(super) fn read_belongings(
         is = index_columns("i"),
     );
     let rows = pg.texts(&sql)?.into_iter().filter_map(|r| <[String; 4]>::try_from(r).ok());
-    Ok(rows.map(Belonging::from_row).collect())
+    Ok(rows.map(AttachedObject::from_row).collect())
 }
 
 /// Selects the index, created by a user, that is the replica identity of `c`; the new relation gets
@@ -261,7 +261,7 @@ pub(super) fn read_shapes(
     let rows = pg.texts(&sql)?.into_iter().filter_map(|r| <[String; 3]>::try_from(r).ok());
     Ok(rows
         .map(|[place, what, statement]| [place, what, statement, String::new()])
-        .map(|row| Belonging::from_row(row).shape())
+        .map(|row| AttachedObject::from_row(row).shape())
         .collect())
 }
 

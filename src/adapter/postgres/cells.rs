@@ -9,11 +9,11 @@ use std::error::Error;
 use std::fmt::Write as _;
 
 /// The bytes of a value of any type.
-pub(super) struct Raw<'a>(&'a [u8]);
+pub(super) struct RawBytes<'a>(&'a [u8]);
 
-impl<'a> FromSql<'a> for Raw<'a> {
-    fn from_sql(_: &Type, raw: &'a [u8]) -> Result<Raw<'a>, Box<dyn Error + Sync + Send>> {
-        Ok(Raw(raw))
+impl<'a> FromSql<'a> for RawBytes<'a> {
+    fn from_sql(_: &Type, raw: &'a [u8]) -> Result<RawBytes<'a>, Box<dyn Error + Sync + Send>> {
+        Ok(RawBytes(raw))
     }
 
     fn accepts(_: &Type) -> bool {
@@ -22,8 +22,8 @@ impl<'a> FromSql<'a> for Raw<'a> {
 }
 
 /// Converts a value. Bytes that do not have the type's format are shown as text or in hexadecimal.
-pub(super) fn decode_cell(kind: &Type, raw: Option<Raw<'_>>) -> Cell {
-    raw.map_or(Cell::Null, |Raw(bytes)| decode(kind, bytes).unwrap_or_else(|| plain(bytes)))
+pub(super) fn decode_cell(kind: &Type, raw: Option<RawBytes<'_>>) -> Cell {
+    raw.map_or(Cell::Null, |RawBytes(bytes)| decode(kind, bytes).unwrap_or_else(|| plain(bytes)))
 }
 
 fn plain(bytes: &[u8]) -> Cell {
@@ -183,7 +183,7 @@ fn array(of: &Type, b: &[u8]) -> Option<Json> {
             Ok(n) => {
                 let bytes = b.get(at..at + n)?;
                 at += n;
-                decode_cell(of, Some(Raw(bytes))).to_json()
+                decode_cell(of, Some(RawBytes(bytes))).to_json()
             }
             Err(_) => Json::Null,
         });

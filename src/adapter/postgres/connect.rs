@@ -4,9 +4,9 @@ use super::Postgres;
 use super::errors::{connection_error, engine_error};
 use super::locks::Locks;
 use super::tls;
-use super::wire::Wire;
+use super::wire::TlsNegotiator;
 use crate::engine::postgres::{PostgresOptions, SslMode};
-use crate::engine::{EngineError, EngineErrorKind, Patience, Target};
+use crate::engine::{EngineError, EngineErrorKind, Target, WaitTimeouts};
 use postgres::config::SslNegotiation;
 use postgres::error::SqlState;
 use postgres::{Client, Config, NoTls};
@@ -60,7 +60,10 @@ pub(super) struct Server {
 }
 
 /// Opens a session for a target.
-pub(crate) fn open_session(target: &Target, patience: Patience) -> Result<Postgres, EngineError> {
+pub(crate) fn open_session(
+    target: &Target,
+    patience: WaitTimeouts,
+) -> Result<Postgres, EngineError> {
     let mut server = Server::of(target, patience)?;
     let client = match target.options::<PostgresOptions>()?.pooled {
         Some(pooled) => {
@@ -102,7 +105,7 @@ fn may_come_back(e: &EngineError) -> bool {
     }
 }
 
-fn dial(config: &Config, wire: Option<Wire>) -> Result<Client, postgres::Error> {
+fn dial(config: &Config, wire: Option<TlsNegotiator>) -> Result<Client, postgres::Error> {
     match wire {
         Some(wire) => config.connect(wire),
         None => config.connect(NoTls),
@@ -110,7 +113,7 @@ fn dial(config: &Config, wire: Option<Wire>) -> Result<Client, postgres::Error> 
 }
 
 impl Server {
-    pub(super) fn of(target: &Target, patience: Patience) -> Result<Server, EngineError> {
+    pub(super) fn of(target: &Target, patience: WaitTimeouts) -> Result<Server, EngineError> {
         let p: &PostgresOptions = target.options()?;
         let host = p.host.as_deref().unwrap_or("localhost");
         let port = p.port.unwrap_or(5432);
@@ -132,7 +135,7 @@ impl Server {
         // Unix sockets are not encrypted: libpq ignores `sslmode` for them.
         let socket = host.starts_with('/');
         let tls = if socket { None } else { tls::build_connector(p)? };
-        // `Wire` negotiates TLS itself.
+        // `TlsNegotiator` negotiates TLS itself.
         if socket {
             config.ssl_mode(postgres::config::SslMode::Disable);
         } else {
@@ -203,9 +206,9 @@ impl Server {
         }
     }
 
-    /// The TLS connector; `None` for a Unix socket. For `waits`, see `Wire`.
-    pub(super) fn wire(&self, waits: bool) -> Option<Wire> {
-        (!self.socket).then(|| Wire { tls: self.tls.clone(), prefer: self.prefer, waits })
+    /// The TLS connector; `None` for a Unix socket. For `waits`, see `TlsNegotiator`.
+    pub(super) fn wire(&self, waits: bool) -> Option<TlsNegotiator> {
+        (!self.socket).then(|| TlsNegotiator { tls: self.tls.clone(), prefer: self.prefer, waits })
     }
 
     /// Opens another connection, or replaces a lost one. Waits for a server that is restarting.

@@ -1,6 +1,6 @@
 //! Reads the dependents of a relation from the catalog, as statements that recreate them.
 
-use super::belongings::{has_belongings, select_grants_sql, select_triggers_sql};
+use super::belongings::{has_attached_objects_sql, select_grants_sql, select_triggers_sql};
 use super::{Postgres, oid_of};
 use crate::engine::postgres::DIALECT;
 use crate::engine::{EngineError, Relation, RelationKind};
@@ -81,7 +81,7 @@ const READERS: &str = "with recursive found(oid, depth) as ( \
 
 /// The rest of the query for the surroundings of a relation.
 fn all_of_it() -> String {
-    let has_belongings = has_belongings();
+    let has_belongings = has_attached_objects_sql();
     format!(
         "{READERS} select n.nspname::text, c.relname::text, c.relkind::text, c.oid::text, \
          quote_ident(pg_get_userbyid(c.relowner)), (pg_get_userbyid(c.relowner) = current_user)::text, \
@@ -151,7 +151,7 @@ pub(super) fn read_surroundings(
 }
 
 /// Whether the readers of a relation are still the same.
-pub(super) fn are_still(
+pub(super) fn are_unchanged(
     pg: &mut Postgres,
     relation: &Relation,
     these: &[Dependent],

@@ -5,14 +5,14 @@ use super::errors::connection_error;
 use super::tls::checks_certificate;
 use crate::adapter::CheckStep;
 use crate::engine::postgres::{DIALECT, PostgresOptions};
-use crate::engine::{Dialect, EngineError, Patience, Target, Warehouse};
+use crate::engine::{Dialect, EngineError, Target, WaitTimeouts, Warehouse};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
 /// Resolves the host, connects to it, logs in, and checks whether relations can be created.
 pub(in crate::adapter) fn diagnose_connection(
     target: &Target,
-    patience: Patience,
+    patience: WaitTimeouts,
 ) -> Vec<CheckStep> {
     let options: &PostgresOptions = match target.options() {
         Ok(options) => options,

@@ -1,7 +1,7 @@
 //! Replaces the rows of a table, or the query of a view, in place: readers are not interrupted, and
 //! the relation keeps everything that belongs to it or depends on it.
 
-use super::belongings::has_belongings;
+use super::belongings::has_attached_objects_sql;
 use super::belongings::{constraints_like, indexes_like, persistence_like};
 use super::dependents::ForeignKey;
 use super::script::Script;
@@ -19,7 +19,7 @@ pub(super) fn fitting_columns(
     swap: &Publication<'_>,
     old: &ExistingRelation,
 ) -> Result<Option<Vec<ExistingColumn>>, EngineError> {
-    let (before, after) = (pg.columns(&old.relation)?, pg.columns(swap.candidate)?);
+    let (before, after) = (pg.list_columns(&old.relation)?, pg.list_columns(swap.candidate)?);
     let same = before.len() == after.len() && before.iter().all(|c| after.contains(c));
     Ok(same.then_some(after))
 }
@@ -56,28 +56,28 @@ const SMALL: u32 = 1 << 20;
 
 /// How a table can get the contents of its candidate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Way {
+pub(super) enum ReplaceMethod {
     /// By replacing its rows, rather than recreating its readers: it is small and differs only in
     /// rows (it has the same columns in the same order, no indexes and no constraints).
-    Fill,
+    RefillRows,
     /// By renaming: nothing reads it, and nothing belongs to it.
-    Plain,
+    Rename,
     /// Further queries are needed to decide.
-    Look,
+    Undecided,
 }
 
 /// Decides with one cheap query how the old table gets the contents of its candidate.
-pub(super) fn way_in(
+pub(super) fn choose_replace_method(
     pg: &mut Postgres,
     swap: &Publication<'_>,
     old: &ExistingRelation,
-) -> Result<Way, EngineError> {
+) -> Result<ReplaceMethod, EngineError> {
     let is_bound = "exists (select from pg_catalog.pg_depend d where d.refclassid = 'pg_class'::regclass \
          and d.refobjid = c.oid and d.classid <> 'pg_type'::regclass and (d.classid <> 'pg_class'::regclass \
            or exists (select from pg_catalog.pg_class s where s.oid = d.objid and s.relkind = 'S'))) \
          or exists (select from pg_catalog.pg_depend d where d.refclassid = 'pg_type'::regclass and d.refobjid = c.reltype \
          and d.deptype = 'n')";
-    let has_belongings = has_belongings();
+    let has_belongings = has_attached_objects_sql();
     let asked = format!(
         "select case when c.relkind <> 'r' or o.relkind <> 'r' or {has_belongings} then 'look' \
            when not ({is_bound}) then 'plain' \
@@ -90,9 +90,9 @@ pub(super) fn way_in(
     );
     let rows = pg.ask(&asked, &[&old.relation.render(DIALECT), &swap.candidate.render(DIALECT)])?;
     Ok(match rows.into_iter().flatten().next().as_deref() {
-        Some("fill") => Way::Fill,
-        Some("plain") => Way::Plain,
-        _ => Way::Look,
+        Some("fill") => ReplaceMethod::RefillRows,
+        Some("plain") => ReplaceMethod::Rename,
+        _ => ReplaceMethod::Undecided,
     })
 }
 

@@ -229,7 +229,7 @@ fn take_row(pg: &mut Postgres, relation: &Relation) -> Result<bool, EngineError>
 
 /// Fails if this run no longer holds a relation's lock: behind a pooler, another run may have taken
 /// a row that could not be renewed in time.
-pub(super) fn keep_hold(pg: &mut Postgres, relation: &Relation) -> Result<(), EngineError> {
+pub(super) fn keep_lock_alive(pg: &mut Postgres, relation: &Relation) -> Result<(), EngineError> {
     if !pg.server.pooled || !pg.locked.contains(relation) {
         return Ok(());
     }

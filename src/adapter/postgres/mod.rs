@@ -24,12 +24,12 @@ use crate::adapter::{Driver, content, count_of, notes};
 use crate::engine::postgres::{DIALECT, SPEC};
 use crate::engine::{
     Cancel, Cell, ColumnChange, Content, Dialect, EachRow, EngineError, EngineErrorKind,
-    EngineSpec, ExistingColumn, ExistingRelation, Load, Loaded, Note, Opener, Patience,
-    Publication, Relation, RelationKind, Reply, Target, Warehouse,
+    EngineSpec, ExistingColumn, ExistingRelation, Opener, Publication, Relation, RelationKind,
+    Reply, SeedLoad, SeedLoadReport, StateRow, Target, WaitTimeouts, Warehouse,
 };
 use crate::source::SqlText;
 use crate::sql::{first_word, split_statements};
-use belongings::Belonging;
+use belongings::AttachedObject;
 use connect::{Server, open_session};
 use copy::CopyText;
 use diagnose::diagnose_connection;
@@ -42,12 +42,12 @@ use std::collections::HashMap;
 use std::io::{Read, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use wire::Wire;
+use wire::TlsNegotiator;
 
 pub(super) static DRIVER: Driver =
     Driver { engine: &SPEC, connect: open_target, diagnose: diagnose_connection };
 
-fn open_target(target: &Target, patience: Patience) -> Result<Box<dyn Warehouse>, EngineError> {
+fn open_target(target: &Target, patience: WaitTimeouts) -> Result<Box<dyn Warehouse>, EngineError> {
     Ok(Box::new(open_session(target, patience)?))
 }
 
@@ -65,7 +65,7 @@ pub(crate) struct Postgres {
     /// The relations that this connection has locked.
     locked: Vec<Relation>,
     /// What the relation that was swapped in last gets after its hooks have run.
-    pending: Vec<Belonging>,
+    pending: Vec<AttachedObject>,
     /// Prepared statements for Strata's own queries, by text. Empty behind a pooler.
     prepared: HashMap<String, Statement>,
 }
@@ -99,7 +99,7 @@ impl Cancel for Canceller {
     }
 }
 
-fn cancel_query(token: &CancelToken, wire: Option<Wire>) -> Result<(), postgres::Error> {
+fn cancel_query(token: &CancelToken, wire: Option<TlsNegotiator>) -> Result<(), postgres::Error> {
     match wire {
         Some(wire) => token.cancel_query(wire),
         None => token.cancel_query(NoTls),
@@ -401,7 +401,7 @@ fn columns_of(
 }
 
 fn cell_at(row: &postgres::Row, at: usize) -> Cell {
-    let raw = row.try_get::<_, Option<cells::Raw<'_>>>(at).ok().flatten();
+    let raw = row.try_get::<_, Option<cells::RawBytes<'_>>>(at).ok().flatten();
     cells::decode_cell(row.columns()[at].type_(), raw)
 }
 
@@ -416,7 +416,7 @@ fn describe(client: &mut Client, query: &str) -> Result<Vec<ExistingColumn>, Eng
     Ok(row.map(|r| r.columns().iter().map(column).collect()).unwrap_or_default())
 }
 
-/// An error of `describe`, located in the query itself.
+/// An error of `describe_query`, located in the query itself.
 fn describe_error(e: &postgres::Error, sql: &str) -> EngineError {
     let mut e = engine_error(e, sql);
     e.position = e.position.and_then(|(at, len)| Some((at.checked_sub(DESCRIBE.len())?, len)));
@@ -530,7 +530,7 @@ impl Warehouse for Postgres {
         Ok(Reply { message: status(text, rows), rows_affected: rows, ..Reply::default() })
     }
 
-    fn rows(&mut self, sql: &SqlText, each: &mut EachRow<'_>) -> Result<Reply, EngineError> {
+    fn stream_rows(&mut self, sql: &SqlText, each: &mut EachRow<'_>) -> Result<Reply, EngineError> {
         let mut count = 0;
         let columns = self.query(sql.as_str(), &mut |row| {
             count += 1;
@@ -540,7 +540,7 @@ impl Warehouse for Postgres {
         Ok(Reply { message: status(sql.as_str(), rows_affected), rows_affected, columns })
     }
 
-    fn describe(&mut self, query: &SqlText) -> Result<Vec<ExistingColumn>, EngineError> {
+    fn describe_query(&mut self, query: &SqlText) -> Result<Vec<ExistingColumn>, EngineError> {
         let text = query.as_str().trim().trim_end_matches(';');
         let lead = query.as_str().len() - query.as_str().trim_start().len();
         self.group(|client| describe(client, text)).map_err(|mut e| {
@@ -549,12 +549,16 @@ impl Warehouse for Postgres {
         })
     }
 
-    fn list(&mut self, database: &str, schema: &str) -> Result<Vec<ExistingRelation>, EngineError> {
+    fn list_relations(
+        &mut self,
+        database: &str,
+        schema: &str,
+    ) -> Result<Vec<ExistingRelation>, EngineError> {
         let rows = self.ask(&catalog::list_relations_sql(false), &[schema])?;
         Ok(relations(rows, database, schema))
     }
 
-    fn find(&mut self, these: &[Relation]) -> Result<Vec<ExistingRelation>, EngineError> {
+    fn find_relations(&mut self, these: &[Relation]) -> Result<Vec<ExistingRelation>, EngineError> {
         let Some(first) = these.first() else { return Ok(Vec::new()) };
         let (database, schema) = first.stored_schema(DIALECT).unwrap_or_default();
         let names: Vec<String> =
@@ -564,14 +568,14 @@ impl Warehouse for Postgres {
         Ok(relations(rows, &database, &schema))
     }
 
-    fn ready(&mut self) -> Result<(), EngineError> {
+    fn ensure_connected(&mut self) -> Result<(), EngineError> {
         if !self.in_transaction && self.client.simple_query("").is_err() {
             self.lost = true;
         }
         self.revive()
     }
 
-    fn content(
+    fn fingerprint_content(
         &mut self,
         relation: &Relation,
         _: &[ExistingColumn],
@@ -579,17 +583,17 @@ impl Warehouse for Postgres {
         Ok(content(self.texts(&catalog::fingerprint_rows_sql(relation))?))
     }
 
-    fn id_of(&mut self, relation: &Relation) -> Result<Option<String>, EngineError> {
+    fn relation_id(&mut self, relation: &Relation) -> Result<Option<String>, EngineError> {
         Ok(self.texts(&catalog::select_oid_sql(relation))?.into_iter().flatten().next())
     }
 
-    fn columns(&mut self, relation: &Relation) -> Result<Vec<ExistingColumn>, EngineError> {
+    fn list_columns(&mut self, relation: &Relation) -> Result<Vec<ExistingColumn>, EngineError> {
         let rows = self.ask(catalog::COLUMNS, &[&relation.render(DIALECT)])?;
         let pairs = rows.into_iter().filter_map(|r| <[String; 2]>::try_from(r).ok());
         Ok(pairs.map(|[name, data_type]| ExistingColumn { name, data_type }).collect())
     }
 
-    fn schemas(&mut self) -> Result<Vec<(String, String)>, EngineError> {
+    fn list_schemas(&mut self) -> Result<Vec<(String, String)>, EngineError> {
         let rows = self.texts(catalog::SCHEMAS)?;
         Ok(rows
             .into_iter()
@@ -607,11 +611,11 @@ impl Warehouse for Postgres {
         }
     }
 
-    fn load(&mut self, load: &mut Load<'_>) -> Result<Loaded, EngineError> {
+    fn load_seed(&mut self, load: &mut SeedLoad<'_>) -> Result<SeedLoadReport, EngineError> {
         let sql = format!("copy {} from stdin", load.place(DIALECT));
         let mut rows = CopyText::new(load.rows, load.columns.len());
         let count = self.copy_in(&sql, &mut rows)?;
-        Ok(Loaded { rows: Some(count), executed: vec![sql] })
+        Ok(SeedLoadReport { rows: Some(count), executed: vec![sql] })
     }
 
     fn publish(&mut self, publication: &Publication<'_>) -> Result<Vec<String>, EngineError> {
@@ -629,17 +633,17 @@ impl Warehouse for Postgres {
         self.run_all(vec![format!("alter {} {name} rename to {new}", kind.sql())])
     }
 
-    fn drop_if_there(&mut self, relation: &ExistingRelation) -> Result<Vec<String>, EngineError> {
+    fn drop_relation(&mut self, relation: &ExistingRelation) -> Result<Vec<String>, EngineError> {
         let name = relation.relation.render(DIALECT);
         self.run_all(vec![format!("drop {} if exists {name} cascade", relation.kind.sql())])
     }
 
-    fn notes(&mut self, table: &Relation) -> Result<Vec<(String, String)>, EngineError> {
+    fn read_state(&mut self, table: &Relation) -> Result<Vec<(String, String)>, EngineError> {
         let rows = self.texts(&notes::select_notes_sql(table, DIALECT))?;
         Ok(notes::note_pairs(rows))
     }
 
-    fn create_notes(&mut self, table: &Relation) -> Result<(), EngineError> {
+    fn create_state_table(&mut self, table: &Relation) -> Result<(), EngineError> {
         match self.run(&notes::create_table_sql(table, DIALECT)) {
             // No error if another build created it at the same moment.
             Err(e) if !is_made_meanwhile(&e) => Err(e),
@@ -647,7 +651,11 @@ impl Warehouse for Postgres {
         }
     }
 
-    fn note(&mut self, table: &Relation, notes: &[Note<'_>]) -> Result<(), EngineError> {
+    fn record_state(
+        &mut self,
+        table: &Relation,
+        notes: &[StateRow<'_>],
+    ) -> Result<(), EngineError> {
         // The statements of one message form a transaction, even outside of an open one.
         self.run(&notes::write_notes_sql(table, notes, DIALECT)).map(drop)
     }
@@ -670,11 +678,11 @@ impl Warehouse for Postgres {
         Ok(found?.1.rows.into_iter().next().unwrap_or_default())
     }
 
-    fn carry(&mut self, relation: &Relation) -> Result<Vec<String>, EngineError> {
-        swap::carry_belongings(self, relation)
+    fn reattach_objects(&mut self, relation: &Relation) -> Result<Vec<String>, EngineError> {
+        swap::reattach_objects(self, relation)
     }
 
-    fn alter(&mut self, change: &ColumnChange<'_>) -> Result<Vec<String>, EngineError> {
+    fn alter_columns(&mut self, change: &ColumnChange<'_>) -> Result<Vec<String>, EngineError> {
         swap::alter_table(self, change)
     }
 
@@ -691,7 +699,7 @@ impl Warehouse for Postgres {
         locks::unlock_relation(self, relation);
     }
 
-    fn opener(&self) -> Result<Opener, EngineError> {
+    fn connection_opener(&self) -> Result<Opener, EngineError> {
         let server = self.server.clone();
         Ok(Arc::new(move || {
             Ok(Box::new(Postgres::begin_session(server.clone(), server.reopen()?)?))

@@ -29,7 +29,7 @@ impl<'a> Script<'a> {
     /// Runs `work` in the open transaction. If a lock is not available, `work` is rolled back,
     /// `pause` lets other nodes go on, and `work` starts over, until the time for locks is used up.
     /// So this session holds none of the locks of `work` while it waits.
-    pub(super) fn insist(
+    pub(super) fn run_with_retries(
         pg: &mut Postgres,
         pause: &dyn Fn(Duration),
         work: impl Fn(&mut Script<'_>) -> Result<(), EngineError>,
@@ -145,7 +145,7 @@ impl<'a> Script<'a> {
 
     /// Reads from the catalog before anything is locked; repeats the read if another build replaces
     /// a relation meanwhile.
-    pub(super) fn steady<T>(
+    pub(super) fn read_until_stable<T>(
         &mut self,
         read: impl Fn(&mut Postgres) -> Result<T, EngineError>,
     ) -> Result<T, EngineError> {

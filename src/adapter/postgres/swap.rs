@@ -12,21 +12,22 @@
 //! sessions that wait for each other separate before the server detects a deadlock.
 
 use super::belongings::{
-    Belonging, find_ties, read_belongings, read_shapes, rename_constraints_sql,
+    AttachedObject, find_ties, read_attached_objects, read_shapes, rename_constraints_sql,
 };
 use super::dependents::{
-    Dependent, ForeignKey, RelationSurroundings, are_still, foreign_keys, read_surroundings,
+    Dependent, ForeignKey, RelationSurroundings, are_unchanged, foreign_keys, read_surroundings,
 };
 use super::in_place::{
-    Way, fitting_columns, redefine_view, refill_table, replace_in_place, way_in,
+    ReplaceMethod, choose_replace_method, fitting_columns, redefine_view, refill_table,
+    replace_in_place,
 };
-use super::locks::keep_hold;
+use super::locks::keep_lock_alive;
 use super::script::{Script, TRIES};
 use super::{Postgres, oid_of};
 use crate::engine::postgres::DIALECT;
 use crate::engine::{
     ColumnChange, EngineError, EngineErrorKind, ExistingRelation, Publication, Relation,
-    RelationKind, Warehouse, is_beside,
+    RelationKind, Warehouse, is_helper_name,
 };
 use std::sync::PoisonError;
 
@@ -37,8 +38,8 @@ pub(super) fn swap_relation(
     // The names as in the catalog, however they are quoted in the project.
     let (published, candidate) = (swap.published.stored(DIALECT), swap.candidate.stored(DIALECT));
     let swap = Publication { published: &published, candidate: &candidate, ..*swap };
-    keep_hold(pg, &published)?;
-    Script::insist(pg, swap.pause, |script| publish(script, &swap))
+    keep_lock_alive(pg, &published)?;
+    Script::run_with_retries(pg, swap.pause, |script| publish(script, &swap))
 }
 
 fn publish(script: &mut Script<'_>, swap: &Publication<'_>) -> Result<(), EngineError> {
@@ -73,7 +74,7 @@ pub(super) fn alter_table(
     change: &ColumnChange<'_>,
 ) -> Result<Vec<String>, EngineError> {
     in_transaction(pg, |pg| {
-        Script::insist(pg, change.pause, |script| alter_columns(script, change))
+        Script::run_with_retries(pg, change.pause, |script| alter_columns(script, change))
     })
 }
 
@@ -101,7 +102,7 @@ fn alter_columns(script: &mut Script<'_>, change: &ColumnChange<'_>) -> Result<(
         script.lock(&locks, &[change.relation])?;
         return script.all(change.statements);
     }
-    let found = script.steady(|pg| read_surroundings(pg, change.relation))?;
+    let found = script.read_until_stable(|pg| read_surroundings(pg, change.relation))?;
     let dependents = found.map(|s| s.dependents).unwrap_or_default();
     if let Some(text) = lasting_dependents(&dependents) {
         let message =
@@ -112,7 +113,7 @@ fn alter_columns(script: &mut Script<'_>, change: &ColumnChange<'_>) -> Result<(
     script.lock(&all, &[change.relation])?;
     script.all(&drops(&dependents))?;
     script.all(change.statements)?;
-    restore(script, change.built_later, &dependents)
+    restore(script, change.is_built_later, &dependents)
 }
 
 /// Gives the candidate the published name, and its constraints the published ones.
@@ -149,15 +150,16 @@ fn take_over(
     old: &ExistingRelation,
 ) -> Result<(), EngineError> {
     if old.kind == RelationKind::Table && swap.kind == RelationKind::Table {
-        match way_in(script.pg, swap, old)? {
-            Way::Fill => return refill_table(script, swap, old),
-            Way::Plain if take_plain_place(script, swap, old)? => return Ok(()),
-            Way::Plain | Way::Look => {}
+        match choose_replace_method(script.pg, swap, old)? {
+            ReplaceMethod::RefillRows => return refill_table(script, swap, old),
+            ReplaceMethod::Rename if take_plain_place(script, swap, old)? => return Ok(()),
+            ReplaceMethod::Rename | ReplaceMethod::Undecided => {}
         }
     }
     (swap.take_turn)();
     for _ in 0..TRIES {
-        let Some(found) = script.steady(|pg| read_surroundings(pg, &old.relation))? else {
+        let Some(found) = script.read_until_stable(|pg| read_surroundings(pg, &old.relation))?
+        else {
             return rename(script, swap);
         };
         if take_place(script, swap, old, &found)? {
@@ -177,7 +179,7 @@ fn take_plain_place(
     old: &ExistingRelation,
 ) -> Result<bool, EngineError> {
     script.lock(&[lock_table(&old.relation)], &[&old.relation])?;
-    if way_in(script.pg, swap, old)? != Way::Plain {
+    if choose_replace_method(script.pg, swap, old)? != ReplaceMethod::Rename {
         return Ok(false);
     }
     script.run(&format!("drop table {}", old.relation.render(DIALECT)))?;
@@ -196,10 +198,10 @@ fn take_place(
     let name = old.relation.render(DIALECT);
     let (keys, belongings, ties) = match found.bare {
         true => (Vec::new(), Vec::new(), Vec::new()),
-        false => script.steady(|pg| {
+        false => script.read_until_stable(|pg| {
             Ok((
                 foreign_keys(pg, &old.relation)?,
-                read_belongings(pg, &old.relation, swap)?,
+                read_attached_objects(pg, &old.relation, swap)?,
                 find_ties(pg, &old.relation)?,
             ))
         })?,
@@ -213,7 +215,7 @@ fn take_place(
     {
         let message = format!(
             "nothing was published: {} would be lost, since a view has none",
-            belonging.what
+            belonging.description
         );
         let mut e = EngineError::new(EngineErrorKind::Runtime, message);
         e.hint = Some("drop it, or keep the model a table".to_owned());
@@ -235,7 +237,7 @@ fn take_place(
     }
     // With all locks held, nothing changes from here on. Changes during the wait for the locks are
     // detected here.
-    if !are_still(script.pg, &old.relation, dependents)? {
+    if !are_unchanged(script.pg, &old.relation, dependents)? {
         return Ok(false);
     }
     let mut dropped: Vec<String> = keys.iter().map(|k| k.drop.clone()).collect();
@@ -258,7 +260,7 @@ fn take_place(
     }
     rename(script, swap)?;
     give(script, swap, old, &belongings)?;
-    restore(script, swap.built_later, dependents)?;
+    restore(script, swap.is_built_later, dependents)?;
     keys.iter().try_for_each(|k| add_key(script, swap, k))?;
     Ok(true)
 }
@@ -270,7 +272,7 @@ fn why_in_place(
     swap: &Publication<'_>,
     old: &ExistingRelation,
     found: &RelationSurroundings,
-    belongings: &[Belonging],
+    belongings: &[AttachedObject],
     ties: &[[String; 2]],
 ) -> Result<Option<String>, EngineError> {
     if let Some([what, why]) = ties.first() {
@@ -282,14 +284,16 @@ fn why_in_place(
             return Ok(Some(depends(&text, old)));
         }
     }
-    let kept = belongings.iter().find_map(|b| Some(would_lose(old, &b.what, b.cannot.as_deref()?)));
+    let kept = belongings
+        .iter()
+        .find_map(|b| Some(would_lose(old, &b.description, b.obstacle.as_deref()?)));
     Ok(kept)
 }
 
 /// Whether a dependent may be dropped if rows cannot be replaced in place: a materialized view that
 /// this run builds later.
 fn makes_way(swap: &Publication<'_>, dependent: &Dependent) -> bool {
-    dependent.kind == RelationKind::MaterializedView && (swap.built_later)(&dependent.relation)
+    dependent.kind == RelationKind::MaterializedView && (swap.is_built_later)(&dependent.relation)
 }
 
 fn would_lose(old: &ExistingRelation, what: &str, why: &str) -> String {
@@ -305,20 +309,21 @@ fn give(
     script: &mut Script<'_>,
     swap: &Publication<'_>,
     old: &ExistingRelation,
-    all: &[Belonging],
+    all: &[AttachedObject],
 ) -> Result<(), EngineError> {
     let tables = swap.kind == RelationKind::Table && old.kind == RelationKind::Table;
     // Of a table's belongings, a view can only have those that exist for all kinds of relations.
     let fitting = all.iter().filter(|b| tables || b.is_for_all_kinds());
-    let (later, now): (Vec<&Belonging>, Vec<&Belonging>) =
+    let (later, now): (Vec<&AttachedObject>, Vec<&AttachedObject>) =
         fitting.partition(|b| swap.has_hooks && b.waits_for_hooks());
     script.pg.pending = later.into_iter().cloned().collect();
-    now.into_iter().try_for_each(|b| script.run(&b.statement).map_err(|e| unfit(&b.what, &e)))
+    now.into_iter()
+        .try_for_each(|b| script.run(&b.statement).map_err(|e| unfit(&b.description, &e)))
 }
 
 /// Gives a swapped-in relation the belongings that had to wait for the hooks. Those that the hooks
 /// have created, under whatever name, are left as they are.
-pub(super) fn carry_belongings(
+pub(super) fn reattach_objects(
     pg: &mut Postgres,
     relation: &Relation,
 ) -> Result<Vec<String>, EngineError> {
@@ -337,11 +342,11 @@ pub(super) fn carry_belongings(
     })
 }
 
-fn carry_one(script: &mut Script<'_>, belonging: &Belonging) -> Result<(), EngineError> {
+fn carry_one(script: &mut Script<'_>, belonging: &AttachedObject) -> Result<(), EngineError> {
     match script.attempt([&belonging.statement])? {
         // The hooks created an object with this name, or another primary key.
         Some(e) if matches!(e.code.as_deref(), Some("42710" | "42P07" | "42P16")) => Ok(()),
-        Some(e) => Err(unfit(&belonging.what, &e)),
+        Some(e) => Err(unfit(&belonging.description, &e)),
         None => Ok(()),
     }
 }
@@ -380,7 +385,7 @@ fn restore_one(
     match script.attempt([definition])? {
         None => script.all(&dependent.restore),
         Some(e) if e.kind != EngineErrorKind::Sql => Err(e),
-        Some(_) if is_beside(dependent.relation.identifier()) => Ok(()),
+        Some(_) if is_helper_name(dependent.relation.identifier()) => Ok(()),
         Some(_) if built_later(&dependent.relation) => {
             let mut dropped =
                 script.pg.server.dropped.lock().unwrap_or_else(PoisonError::into_inner);
@@ -403,7 +408,7 @@ pub(super) fn add_key(
     key: &ForeignKey,
 ) -> Result<(), EngineError> {
     match script.attempt([&key.add])? {
-        Some(e) if !(swap.built_later)(&key.child) => {
+        Some(e) if !(swap.is_built_later)(&key.child) => {
             Err(unfit(&format!("the foreign key {} of {}", key.name, key.child.short()), &e))
         }
         _ => Ok(()),

@@ -22,7 +22,7 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// Makes connectors. The driver must be configured not to negotiate TLS itself.
 #[derive(Clone)]
-pub(super) struct Wire {
+pub(super) struct TlsNegotiator {
     pub(super) tls: Option<MakeRustlsConnect>,
     /// Whether an unencrypted connection is accepted if the server has no TLS.
     pub(super) prefer: bool,
@@ -30,35 +30,35 @@ pub(super) struct Wire {
     pub(super) waits: bool,
 }
 
-pub(super) struct WireTo {
-    wire: Wire,
+pub(super) struct HostTlsNegotiator {
+    wire: TlsNegotiator,
     host: String,
 }
 
-impl MakeTlsConnect<Socket> for Wire {
-    type Stream = Line;
-    type TlsConnect = WireTo;
+impl MakeTlsConnect<Socket> for TlsNegotiator {
+    type Stream = ServerStream;
+    type TlsConnect = HostTlsNegotiator;
     type Error = io::Error;
 
-    fn make_tls_connect(&mut self, host: &str) -> Result<WireTo, io::Error> {
-        Ok(WireTo { wire: self.clone(), host: host.to_owned() })
+    fn make_tls_connect(&mut self, host: &str) -> Result<HostTlsNegotiator, io::Error> {
+        Ok(HostTlsNegotiator { wire: self.clone(), host: host.to_owned() })
     }
 }
 
-impl TlsConnect<Socket> for WireTo {
-    type Stream = Line;
+impl TlsConnect<Socket> for HostTlsNegotiator {
+    type Stream = ServerStream;
     type Error = Failure;
-    type Future = Pin<Box<dyn Future<Output = Result<Line, Failure>> + Send>>;
+    type Future = Pin<Box<dyn Future<Output = Result<ServerStream, Failure>> + Send>>;
 
     fn connect(self, stream: Socket) -> Self::Future {
         Box::pin(self.open(stream))
     }
 }
 
-impl WireTo {
-    async fn open(self, mut stream: Socket) -> Result<Line, Failure> {
-        let WireTo { wire, host } = self;
-        let line = |inner| Ok(Line { inner, waits: wire.waits });
+impl HostTlsNegotiator {
+    async fn open(self, mut stream: Socket) -> Result<ServerStream, Failure> {
+        let HostTlsNegotiator { wire, host } = self;
+        let line = |inner| Ok(ServerStream { inner, waits: wire.waits });
         let Some(mut tls) = wire.tls else { return line(Box::pin(Plain(stream))) };
         stream.write_all(&SSL_REQUEST).await?;
         let mut answer = [0];
@@ -113,18 +113,18 @@ impl AsyncWrite for Plain {
 }
 
 /// A connection, encrypted or not.
-pub(super) struct Line {
+pub(super) struct ServerStream {
     inner: Pin<Box<dyn TlsStream + Send>>,
     waits: bool,
 }
 
-impl TlsStream for Line {
+impl TlsStream for ServerStream {
     fn channel_binding(&self) -> ChannelBinding {
         self.inner.channel_binding()
     }
 }
 
-impl AsyncRead for Line {
+impl AsyncRead for ServerStream {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -134,7 +134,7 @@ impl AsyncRead for Line {
     }
 }
 
-impl AsyncWrite for Line {
+impl AsyncWrite for ServerStream {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,

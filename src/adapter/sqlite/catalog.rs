@@ -178,7 +178,7 @@ fn affinity(told: &str) -> String {
 
 /// A foreign key with the number of rows that violate it.
 #[derive(Debug, PartialEq)]
-struct Broken {
+struct BrokenForeignKey {
     table: String,
     parent: String,
     rows: usize,
@@ -202,14 +202,14 @@ pub(super) fn check_foreign_keys(sqlite: &Sqlite) -> Result<(), EngineError> {
 }
 
 /// The number of rows that violate a foreign key, from a list.
-fn count_rows_of(key: &Broken, all: &[Broken]) -> usize {
+fn count_rows_of(key: &BrokenForeignKey, all: &[BrokenForeignKey]) -> usize {
     let same = all.iter().find(|b| b.table == key.table && b.parent == key.parent);
     same.map_or(0, |b| b.rows)
 }
 
 /// The error for a violated foreign key.
-fn broken_key(sqlite: &Sqlite, schema: &str, broken: &Broken) -> EngineError {
-    let Broken { table, parent, rows } = broken;
+fn broken_key(sqlite: &Sqlite, schema: &str, broken: &BrokenForeignKey) -> EngineError {
+    let BrokenForeignKey { table, parent, rows } = broken;
     let relation = Relation::new(None, Some(schema), parent);
     let is_there = list_columns(sqlite, &relation).is_ok_and(|columns| !columns.is_empty());
     let (noun, verb) = if *rows == 1 { ("row", "has") } else { ("rows", "have") };
@@ -233,8 +233,8 @@ fn broken_key(sqlite: &Sqlite, schema: &str, broken: &Broken) -> EngineError {
     error
 }
 
-fn broken_keys(sqlite: &Sqlite, schema: &str) -> Result<Vec<Broken>, EngineError> {
-    let mut out: Vec<Broken> = Vec::new();
+fn broken_keys(sqlite: &Sqlite, schema: &str) -> Result<Vec<BrokenForeignKey>, EngineError> {
+    let mut out: Vec<BrokenForeignKey> = Vec::new();
     let name = DIALECT.quoted(schema);
     let keys = sqlite.texts(&format!(
         "select 1 from {name}.sqlite_schema where sql like '%references%' limit 1"
@@ -246,7 +246,7 @@ fn broken_keys(sqlite: &Sqlite, schema: &str) -> Result<Vec<Broken>, EngineError
         let [table, _, parent, _] = <[String; 4]>::try_from(row).unwrap_or_default();
         match out.iter_mut().find(|b| b.table == table && b.parent == parent) {
             Some(found) => found.rows += 1,
-            None => out.push(Broken { table, parent, rows: 1 }),
+            None => out.push(BrokenForeignKey { table, parent, rows: 1 }),
         }
     }
     Ok(out)

@@ -6,7 +6,7 @@ use super::locks::BuildLock;
 use super::statements::SchemaStatement;
 use super::{Sqlite, catalog, connect, errors, runtime_error};
 use crate::engine::sqlite::{DIALECT, SqliteOptions};
-use crate::engine::{EngineError, EngineErrorKind, Patience, Target};
+use crate::engine::{EngineError, EngineErrorKind, Target, WaitTimeouts};
 use crate::system::{OsSystem, System};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -48,7 +48,7 @@ pub(super) struct Files {
 }
 
 impl Files {
-    pub(super) fn of(target: &Target, patience: Patience) -> Result<Files, EngineError> {
+    pub(super) fn of(target: &Target, patience: WaitTimeouts) -> Result<Files, EngineError> {
         let options: &SqliteOptions = target.options()?;
         let lock = BuildLock::new(&options.main, patience.build.unwrap_or(BUILD_WAIT));
         Ok(Files {

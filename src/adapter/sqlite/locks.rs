@@ -14,11 +14,11 @@ use std::time::Duration;
 pub(super) struct BuildLock {
     path: String,
     wait: Duration,
-    held: Mutex<Held>,
+    held: Mutex<LockHolders>,
 }
 
 #[derive(Default)]
-struct Held {
+struct LockHolders {
     /// The number of nodes that this process is building under the lock.
     nodes: usize,
     connection: Option<Connection>,
@@ -89,7 +89,7 @@ impl BuildLock {
         error
     }
 
-    pub(super) fn give_back(&self) {
+    pub(super) fn release(&self) {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         held.nodes = held.nodes.saturating_sub(1);
         if held.nodes == 0 {

@@ -20,8 +20,8 @@ use crate::adapter::{CheckStep, Driver, can_build, content, count_of};
 use crate::engine::sqlite::{DIALECT, SPEC};
 use crate::engine::{
     Cancel, Cell, ColumnChange, Content, Dialect, EachRow, EngineError, EngineErrorKind,
-    EngineSpec, ExistingColumn, ExistingRelation, Load, Loaded, Note, Opener, Patience,
-    Publication, Relation, RelationKind, Reply, SqlType, Target, Warehouse,
+    EngineSpec, ExistingColumn, ExistingRelation, Opener, Publication, Relation, RelationKind,
+    Reply, SeedLoad, SeedLoadReport, SqlType, StateRow, Target, WaitTimeouts, Warehouse,
 };
 use crate::source::SqlText;
 use errors::{engine_error, with_offset};
@@ -35,13 +35,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 pub(super) static DRIVER: Driver = Driver { engine: &SPEC, connect: open_target, diagnose };
 
-fn diagnose(target: &Target, patience: Patience) -> Vec<CheckStep> {
+fn diagnose(target: &Target, patience: WaitTimeouts) -> Vec<CheckStep> {
     // The probe is a table: a schema is a file, whose creation could not be rolled back.
     let probe = "create table main.strata_debug_check (a)";
     vec![("database", open_target(target, patience).and_then(|mut w| can_build(w.as_mut(), probe)))]
 }
 
-fn open_target(target: &Target, patience: Patience) -> Result<Box<dyn Warehouse>, EngineError> {
+fn open_target(target: &Target, patience: WaitTimeouts) -> Result<Box<dyn Warehouse>, EngineError> {
     Ok(Box::new(Sqlite::open(Arc::new(Files::of(target, patience)?))?))
 }
 
@@ -253,7 +253,7 @@ impl Warehouse for Sqlite {
         Ok(Reply { rows_affected: Some(changed), ..Reply::ok() })
     }
 
-    fn rows(&mut self, sql: &SqlText, each: &mut EachRow<'_>) -> Result<Reply, EngineError> {
+    fn stream_rows(&mut self, sql: &SqlText, each: &mut EachRow<'_>) -> Result<Reply, EngineError> {
         self.attach_new()?;
         let text = sql.as_str();
         let all = statements_of(text);
@@ -267,39 +267,49 @@ impl Warehouse for Sqlite {
         Ok(Reply { columns, ..Reply::ok() })
     }
 
-    fn describe(&mut self, query: &SqlText) -> Result<Vec<ExistingColumn>, EngineError> {
+    fn describe_query(&mut self, query: &SqlText) -> Result<Vec<ExistingColumn>, EngineError> {
         self.attach_new()?;
         catalog::describe_query(self, query.as_str())
     }
 
-    fn list(&mut self, database: &str, schema: &str) -> Result<Vec<ExistingRelation>, EngineError> {
+    fn list_relations(
+        &mut self,
+        database: &str,
+        schema: &str,
+    ) -> Result<Vec<ExistingRelation>, EngineError> {
         self.attach_new()?;
         catalog::list_relations(self, database, schema)
     }
 
-    fn columns(&mut self, relation: &Relation) -> Result<Vec<ExistingColumn>, EngineError> {
+    fn list_columns(&mut self, relation: &Relation) -> Result<Vec<ExistingColumn>, EngineError> {
         self.attach_new()?;
         catalog::list_columns(self, relation)
     }
 
-    fn columns_to_cast(&mut self, relation: &Relation) -> Result<Vec<ExistingColumn>, EngineError> {
+    fn list_castable_columns(
+        &mut self,
+        relation: &Relation,
+    ) -> Result<Vec<ExistingColumn>, EngineError> {
         self.attach_new()?;
         catalog::columns_to_cast(self, relation)
     }
 
-    fn schemas(&mut self) -> Result<Vec<(String, String)>, EngineError> {
+    fn list_schemas(&mut self) -> Result<Vec<(String, String)>, EngineError> {
         self.attach_new()?;
         let database = self.files.database.clone();
         let names = catalog::attached_schemas(self)?;
         Ok(names.into_iter().map(|name| (database.clone(), name)).collect())
     }
 
-    fn find(&mut self, relations: &[Relation]) -> Result<Vec<ExistingRelation>, EngineError> {
+    fn find_relations(
+        &mut self,
+        relations: &[Relation],
+    ) -> Result<Vec<ExistingRelation>, EngineError> {
         self.attach_new()?;
         catalog::find_relations(self, relations)
     }
 
-    fn content(
+    fn fingerprint_content(
         &mut self,
         relation: &Relation,
         columns: &[ExistingColumn],
@@ -315,7 +325,7 @@ impl Warehouse for Sqlite {
         self.make_schema(schema)
     }
 
-    fn load(&mut self, load: &mut Load<'_>) -> Result<Loaded, EngineError> {
+    fn load_seed(&mut self, load: &mut SeedLoad<'_>) -> Result<SeedLoadReport, EngineError> {
         seeds::load_seed(self, load)
     }
 
@@ -332,28 +342,32 @@ impl Warehouse for Sqlite {
         publish::rename_relation(self, candidate, rejected, kind)
     }
 
-    fn drop_if_there(&mut self, relation: &ExistingRelation) -> Result<Vec<String>, EngineError> {
+    fn drop_relation(&mut self, relation: &ExistingRelation) -> Result<Vec<String>, EngineError> {
         let name = relation.relation.render(DIALECT);
         self.run_all(vec![format!("drop {} if exists {name}", relation.kind.sql())])
     }
 
-    fn alter(&mut self, change: &ColumnChange<'_>) -> Result<Vec<String>, EngineError> {
+    fn alter_columns(&mut self, change: &ColumnChange<'_>) -> Result<Vec<String>, EngineError> {
         self.run_all(change.statements.to_vec())
     }
 
-    fn notes(&mut self, table: &Relation) -> Result<Vec<(String, String)>, EngineError> {
+    fn read_state(&mut self, table: &Relation) -> Result<Vec<(String, String)>, EngineError> {
         let rows = self.texts(&crate::adapter::notes::select_notes_sql(table, DIALECT))?;
         Ok(crate::adapter::notes::note_pairs(rows))
     }
 
-    fn create_notes(&mut self, table: &Relation) -> Result<(), EngineError> {
+    fn create_state_table(&mut self, table: &Relation) -> Result<(), EngineError> {
         self.make_schema(table.schema().unwrap_or_default())?;
         let name = table.render(DIALECT);
         let columns = "node text, print text, published_at timestamp";
         self.batch(&format!("create table if not exists {name} ({columns})"))
     }
 
-    fn note(&mut self, table: &Relation, notes: &[Note<'_>]) -> Result<(), EngineError> {
+    fn record_state(
+        &mut self,
+        table: &Relation,
+        notes: &[StateRow<'_>],
+    ) -> Result<(), EngineError> {
         let sql = crate::adapter::notes::write_notes_sql(table, notes, DIALECT);
         if self.in_transaction() {
             return self.batch(&sql);
@@ -375,7 +389,7 @@ impl Warehouse for Sqlite {
     }
 
     // The database runs in this process, so no connection can be lost.
-    fn ready(&mut self) -> Result<(), EngineError> {
+    fn ensure_connected(&mut self) -> Result<(), EngineError> {
         self.attach_new()
     }
 
@@ -391,16 +405,16 @@ impl Warehouse for Sqlite {
     }
 
     fn unlock(&mut self, _: &Relation) {
-        self.files.lock.give_back();
+        self.files.lock.release();
     }
 
-    fn settle(&mut self) {
+    fn checkpoint(&mut self) {
         // A failure is ignored: while there are readers, the log cannot be truncated, and it is
         // written later.
         let _ = self.texts("pragma wal_checkpoint(truncate)");
     }
 
-    fn opener(&self) -> Result<Opener, EngineError> {
+    fn connection_opener(&self) -> Result<Opener, EngineError> {
         let files = self.files.clone();
         Ok(Arc::new(move || Ok(Box::new(Sqlite::open(files.clone())?))))
     }

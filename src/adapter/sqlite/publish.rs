@@ -10,7 +10,7 @@ pub(super) fn publish_candidate(
 ) -> Result<Vec<String>, EngineError> {
     (publication.take_turn)();
     let mut done = match publication.existing {
-        Some(old) => sqlite.drop_if_there(old)?,
+        Some(old) => sqlite.drop_relation(old)?,
         None => Vec::new(),
     };
     let Publication { candidate, published, kind, .. } = publication;

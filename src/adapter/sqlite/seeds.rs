@@ -3,13 +3,16 @@
 use super::errors::engine_error;
 use super::{Sqlite, catalog, runtime_error};
 use crate::engine::sqlite::{DIALECT, SPEC};
-use crate::engine::{EngineError, ExistingColumn, Load, Loaded, SqlType, Warehouse};
+use crate::engine::{EngineError, ExistingColumn, SeedLoad, SeedLoadReport, SqlType, Warehouse};
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::Offset;
 use rusqlite::types::Value;
 
-pub(super) fn load_seed(sqlite: &mut Sqlite, load: &mut Load<'_>) -> Result<Loaded, EngineError> {
+pub(super) fn load_seed(
+    sqlite: &mut Sqlite,
+    load: &mut SeedLoad<'_>,
+) -> Result<SeedLoadReport, EngineError> {
     let columns = columns_of(sqlite, load)?;
     let marks = vec!["?"; columns.len()].join(", ");
     let sql = format!("insert into {} values ({marks})", load.place(DIALECT));
@@ -23,38 +26,38 @@ pub(super) fn load_seed(sqlite: &mut Sqlite, load: &mut Load<'_>) -> Result<Load
         (true, Err(_)) => sqlite.rollback()?,
         (false, _) => {}
     }
-    Ok(Loaded { rows: Some(inserted?), executed: vec![sql] })
+    Ok(SeedLoadReport { rows: Some(inserted?), executed: vec![sql] })
 }
 
 /// A column as the table declares it.
-struct Declared {
+struct SeedColumnType {
     name: String,
     data_type: String,
     kind: SqlType,
 }
 
-impl Declared {
+impl SeedColumnType {
     /// The column with this name, quoted or not. It has no type if the table lacks it.
-    fn of_name(name: &str, columns: &[ExistingColumn]) -> Declared {
+    fn of_name(name: &str, columns: &[ExistingColumn]) -> SeedColumnType {
         let name = name.trim_matches('"').replace("\"\"", "\"");
         let found = columns.iter().find(|c| c.name.eq_ignore_ascii_case(&name));
         let data_type = found.map(|c| c.data_type.clone()).unwrap_or_default();
         let kind = (SPEC.types.read)(&data_type);
-        Declared { name, data_type, kind }
+        SeedColumnType { name, data_type, kind }
     }
 }
 
 /// The columns in the order of the file.
-fn columns_of(sqlite: &Sqlite, load: &Load<'_>) -> Result<Vec<Declared>, EngineError> {
+fn columns_of(sqlite: &Sqlite, load: &SeedLoad<'_>) -> Result<Vec<SeedColumnType>, EngineError> {
     let columns = catalog::list_columns(sqlite, load.table)?;
-    Ok(load.columns.iter().map(|name| Declared::of_name(name, &columns)).collect())
+    Ok(load.columns.iter().map(|name| SeedColumnType::of_name(name, &columns)).collect())
 }
 
 fn insert_all(
     sqlite: &Sqlite,
     sql: &str,
-    columns: &[Declared],
-    load: &mut Load<'_>,
+    columns: &[SeedColumnType],
+    load: &mut SeedLoad<'_>,
 ) -> Result<u64, EngineError> {
     let mut statement = sqlite.prepare(sql)?;
     let mut count = 0;
@@ -67,7 +70,11 @@ fn insert_all(
 }
 
 /// The values of the current row; `number` is its position in the file, for messages.
-fn read_row(load: &Load<'_>, columns: &[Declared], number: u64) -> Result<Vec<Value>, EngineError> {
+fn read_row(
+    load: &SeedLoad<'_>,
+    columns: &[SeedColumnType],
+    number: u64,
+) -> Result<Vec<Value>, EngineError> {
     let mut values = Vec::with_capacity(columns.len());
     for (i, column) in columns.iter().enumerate() {
         let Some(text) = load.rows.value(i) else {
@@ -76,7 +83,7 @@ fn read_row(load: &Load<'_>, columns: &[Declared], number: u64) -> Result<Vec<Va
         };
         let text = String::from_utf8_lossy(&text);
         let Some(value) = value_of(&text, &column.kind) else {
-            let Declared { name, data_type, .. } = column;
+            let SeedColumnType { name, data_type, .. } = column;
             return Err(runtime_error(format!(
                 "row {number}, column {name}: `{text}` is not of the type {data_type}"
             )));

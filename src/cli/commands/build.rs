@@ -3,56 +3,59 @@
 use super::super::args::{BuildArgs, SelectionArgs};
 use super::super::exit::Exit;
 use super::super::flags::Flags;
-use super::super::{Ended, Session};
+use super::super::{CommandResult, Invocation};
 use crate::ops;
-use crate::plan::Verb;
+use crate::plan::CommandVerb;
 use crate::report::print_run;
 use crate::workspace::BuildOptions;
 
 pub(super) fn build_selected(
-    session: Session<'_>,
+    invocation: Invocation<'_>,
     selection: &SelectionArgs,
     run: &BuildArgs,
-) -> Ended {
-    let options = build_options(session.flags, selection, run);
-    carry_out(session, &options)
+) -> CommandResult {
+    let options = build_options(invocation.flags, selection, run);
+    carry_out(invocation, &options)
 }
 
 pub(super) fn run_selected(
-    session: Session<'_>,
+    invocation: Invocation<'_>,
     selection: &SelectionArgs,
     full_refresh: bool,
     empty: bool,
-) -> Ended {
-    let mut options = options_of(session.flags, Verb::Run, selection);
+) -> CommandResult {
+    let mut options = options_of(invocation.flags, CommandVerb::Run, selection);
     options.full_refresh |= full_refresh;
     options.empty |= empty;
-    carry_out(session, &options)
+    carry_out(invocation, &options)
 }
 
 pub(super) fn test_selected(
-    session: Session<'_>,
+    invocation: Invocation<'_>,
     selection: &SelectionArgs,
     store_failures: bool,
-) -> Ended {
-    let mut options = options_of(session.flags, Verb::Test, selection);
+) -> CommandResult {
+    let mut options = options_of(invocation.flags, CommandVerb::Test, selection);
     options.store_failures |= store_failures;
-    carry_out(session, &options)
+    carry_out(invocation, &options)
 }
 
 pub(super) fn load_seeds(
-    session: Session<'_>,
+    invocation: Invocation<'_>,
     selection: &SelectionArgs,
     full_refresh: bool,
-) -> Ended {
-    let mut options = options_of(session.flags, Verb::Seed, selection);
+) -> CommandResult {
+    let mut options = options_of(invocation.flags, CommandVerb::Seed, selection);
     options.full_refresh |= full_refresh;
-    carry_out(session, &options)
+    carry_out(invocation, &options)
 }
 
-pub(super) fn take_snapshots(session: Session<'_>, selection: &SelectionArgs) -> Ended {
-    let options = options_of(session.flags, Verb::Snapshot, selection);
-    carry_out(session, &options)
+pub(super) fn take_snapshots(
+    invocation: Invocation<'_>,
+    selection: &SelectionArgs,
+) -> CommandResult {
+    let options = options_of(invocation.flags, CommandVerb::Snapshot, selection);
+    carry_out(invocation, &options)
 }
 
 /// The options that decide the steps of a build. `plan` uses them too, without executing the steps.
@@ -61,7 +64,7 @@ pub(super) fn build_options(
     selection: &SelectionArgs,
     run: &BuildArgs,
 ) -> BuildOptions {
-    let mut options = options_of(flags, Verb::Build, selection);
+    let mut options = options_of(flags, CommandVerb::Build, selection);
     options.full_refresh |= run.full_refresh;
     options.store_failures |= run.store_failures;
     options.empty |= run.empty;
@@ -71,7 +74,7 @@ pub(super) fn build_options(
 }
 
 /// The options from the resolved flags, without the flags of a single command.
-fn options_of(flags: &Flags, verb: Verb, selection: &SelectionArgs) -> BuildOptions {
+fn options_of(flags: &Flags, verb: CommandVerb, selection: &SelectionArgs) -> BuildOptions {
     BuildOptions {
         verb,
         selection: flags.selection(selection),
@@ -84,9 +87,9 @@ fn options_of(flags: &Flags, verb: Verb, selection: &SelectionArgs) -> BuildOpti
     }
 }
 
-fn carry_out(session: Session<'_>, options: &BuildOptions) -> Ended {
-    let is_scheduled = session.is_scheduled();
-    let Session { flags, console, workspace } = session;
+fn carry_out(invocation: Invocation<'_>, options: &BuildOptions) -> CommandResult {
+    let is_scheduled = invocation.is_scheduled();
+    let Invocation { flags, console, workspace } = invocation;
     let report =
         ops::build_nodes(workspace, options, flags.task.as_ref(), &mut |n| console.notice(n))?;
     print_run(console, &report);

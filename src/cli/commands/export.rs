@@ -2,58 +2,61 @@
 
 use super::super::args::{ExportCommand, SelectionArgs};
 use super::super::exit::Exit;
-use super::super::{Ended, Session};
+use super::super::{CommandResult, Invocation};
 use crate::ops::{
-    DagOptions, ErdOptions, ExportOptions, Sinks, export_airflow, export_erd, export_relations,
+    DagOptions, ErdOptions, ExportOptions, SinkKind, export_airflow, export_erd, export_relations,
 };
 use crate::report::{print_dag, print_erd, print_run};
 
-pub(super) fn run_export(session: Session<'_>, command: &ExportCommand) -> Ended {
+pub(super) fn run_export(invocation: Invocation<'_>, command: &ExportCommand) -> CommandResult {
     match command {
         ExportCommand::Airflow { selection, by, check } => {
-            let selection = session.flags.selection(selection);
-            export_dag(session, &DagOptions { selection, by: (*by).into(), check: *check })
+            let selection = invocation.flags.selection(selection);
+            export_dag(
+                invocation,
+                &DagOptions { selection, granularity: (*by).into(), check: *check },
+            )
         }
         ExportCommand::Sheets { selection, dry_run } => {
-            write_relations(session, Sinks::Sheets, selection, *dry_run)
+            write_relations(invocation, SinkKind::Sheets, selection, *dry_run)
         }
         ExportCommand::Files { selection, dry_run } => {
-            write_relations(session, Sinks::Files, selection, *dry_run)
+            write_relations(invocation, SinkKind::Files, selection, *dry_run)
         }
         ExportCommand::Erd { selection, format, check, refresh } => {
             let options = ErdOptions {
-                selection: session.flags.selection(selection),
+                selection: invocation.flags.selection(selection),
                 format: format.map(Into::into),
                 check: *check,
                 refresh: *refresh,
             };
-            export_diagrams(session, &options)
+            export_diagrams(invocation, &options)
         }
     }
 }
 
-fn export_dag(session: Session<'_>, options: &DagOptions) -> Ended {
-    let Session { console, workspace, .. } = session;
+fn export_dag(invocation: Invocation<'_>, options: &DagOptions) -> CommandResult {
+    let Invocation { console, workspace, .. } = invocation;
     let report = export_airflow(workspace, options, &mut |n| console.notice(n))?;
     print_dag(console, &report);
     Ok(Exit::of_check(report.delivery.is_stale()))
 }
 
-fn export_diagrams(session: Session<'_>, options: &ErdOptions) -> Ended {
-    let Session { console, workspace, .. } = session;
+fn export_diagrams(invocation: Invocation<'_>, options: &ErdOptions) -> CommandResult {
+    let Invocation { console, workspace, .. } = invocation;
     let report = export_erd(workspace, options, &mut |n| console.notice(n))?;
     print_erd(console, &report);
     Ok(Exit::of_check(report.delivery.is_stale()))
 }
 
 fn write_relations(
-    session: Session<'_>,
-    sinks: Sinks,
+    invocation: Invocation<'_>,
+    sinks: SinkKind,
     selection: &SelectionArgs,
     dry_run: bool,
-) -> Ended {
-    let is_scheduled = session.is_scheduled();
-    let Session { flags, console, workspace } = session;
+) -> CommandResult {
+    let is_scheduled = invocation.is_scheduled();
+    let Invocation { flags, console, workspace } = invocation;
     let options = ExportOptions {
         sinks,
         selection: flags.selection(selection),

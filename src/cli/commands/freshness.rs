@@ -2,16 +2,16 @@
 
 use super::super::args::SelectionArgs;
 use super::super::exit::Exit;
-use super::super::{Ended, Session};
+use super::super::{CommandResult, Invocation};
 use crate::ops::{FreshnessOptions, check_freshness};
 use camino::Utf8PathBuf;
 
 pub(super) fn check_sources(
-    session: Session<'_>,
+    invocation: Invocation<'_>,
     selection: &SelectionArgs,
     output: Option<Utf8PathBuf>,
-) -> Ended {
-    let Session { flags, console, workspace } = session;
+) -> CommandResult {
+    let Invocation { flags, console, workspace } = invocation;
     let options = FreshnessOptions {
         selection: flags.selection(selection),
         output,

@@ -1,6 +1,6 @@
 //! `explain` and `completions`: commands that need no project.
 
-use super::super::Ended;
+use super::super::CommandResult;
 use super::super::args::{Cli, Command, ShellArg};
 use super::super::exit::Exit;
 use crate::diag::{Code, nearest_name};
@@ -9,7 +9,7 @@ use crate::report::Console;
 use clap::CommandFactory;
 
 /// Runs a command that needs no project. `None`: the command needs one.
-pub(in super::super) fn answer_help(cli: &Cli, console: &Console) -> Option<Ended> {
+pub(in super::super) fn answer_help(cli: &Cli, console: &Console) -> Option<CommandResult> {
     match &cli.command {
         Command::Explain { code } => Some(explain(code, console)),
         Command::Completions { shell } => Some(complete(*shell, console)),
@@ -17,7 +17,7 @@ pub(in super::super) fn answer_help(cli: &Cli, console: &Console) -> Option<Ende
     }
 }
 
-fn explain(code: &str, console: &Console) -> Ended {
+fn explain(code: &str, console: &Console) -> CommandResult {
     let Some(page) = crate::diag::explain_code(code) else {
         let codes = Code::ALL.iter().map(|c| c.as_str());
         let near = nearest_name(code, codes).map(|c| format!("did you mean {c}?"));
@@ -28,7 +28,7 @@ fn explain(code: &str, console: &Console) -> Ended {
     Ok(Exit::success())
 }
 
-fn complete(shell: ShellArg, console: &Console) -> Ended {
+fn complete(shell: ShellArg, console: &Console) -> CommandResult {
     let (mut command, mut out) = (Cli::command(), Vec::new());
     clap_complete::generate(clap_complete::Shell::from(shell), &mut command, "strata", &mut out);
     console.out(String::from_utf8_lossy(&out).trim_end());

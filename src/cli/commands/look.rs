@@ -2,33 +2,33 @@
 
 use super::super::args::{BuildArgs, SelectionArgs, ShowOutput};
 use super::super::exit::Exit;
-use super::super::{Ended, Session};
+use super::super::{CommandResult, Invocation};
 use super::build::build_options;
 use crate::ops::{self, CompileOptions, OpsError, ShowOptions};
 use crate::report::{ListOutput, print_compiled, print_list, print_plan, print_rows};
-use crate::select::Indirect;
+use crate::select::IndirectSelection;
 use std::cell::RefCell;
 
 pub(super) fn print_steps(
-    session: Session<'_>,
+    invocation: Invocation<'_>,
     selection: &SelectionArgs,
     run: &BuildArgs,
     is_json: bool,
-) -> Ended {
-    let options = build_options(session.flags, selection, run);
-    let Session { console, workspace, .. } = session;
+) -> CommandResult {
+    let options = build_options(invocation.flags, selection, run);
+    let Invocation { console, workspace, .. } = invocation;
     let report = ops::plan_build(workspace, &options, &mut |n| console.notice(n))?;
     print_plan(console, &report, is_json);
     Ok(Exit::success())
 }
 
 pub(super) fn compile_sql(
-    session: Session<'_>,
+    invocation: Invocation<'_>,
     selection: &SelectionArgs,
     inline: Option<String>,
     introspect: bool,
-) -> Ended {
-    let Session { flags, console, workspace } = session;
+) -> CommandResult {
+    let Invocation { flags, console, workspace } = invocation;
     let options = CompileOptions { selection: flags.selection(selection), inline, introspect };
     let report = ops::compile_nodes(workspace, &options, &mut |n| console.notice(n))?;
     print_compiled(console, &report);
@@ -36,12 +36,12 @@ pub(super) fn compile_sql(
 }
 
 pub(super) fn list_nodes(
-    session: Session<'_>,
+    invocation: Invocation<'_>,
     selection: &SelectionArgs,
     output: ListOutput,
     keys: &[String],
-) -> Ended {
-    let Session { flags, console, workspace } = session;
+) -> CommandResult {
+    let Invocation { flags, console, workspace } = invocation;
     let selection = flags.list_selection(selection);
     let keys: Vec<String> =
         keys.iter().flat_map(|k| k.split_whitespace()).map(str::to_owned).collect();
@@ -51,7 +51,7 @@ pub(super) fn list_nodes(
 }
 
 /// The arguments of `show` other than the selection.
-pub(super) struct Shown<'a> {
+pub(super) struct ShowRequest<'a> {
     pub(super) names: &'a [String],
     pub(super) inline: Option<String>,
     /// A negative number: all rows.
@@ -59,16 +59,16 @@ pub(super) struct Shown<'a> {
 }
 
 pub(super) fn show_rows(
-    session: Session<'_>,
+    invocation: Invocation<'_>,
     selection: &SelectionArgs,
-    asked: Shown<'_>,
+    asked: ShowRequest<'_>,
     output: ShowOutput,
-) -> Ended {
-    let Session { flags, console, workspace } = session;
+) -> CommandResult {
+    let Invocation { flags, console, workspace } = invocation;
     let mut selection = flags.selection(selection);
     selection.select.extend(asked.names.iter().cloned());
     // Tests of a model have no rows to show.
-    selection.indirect = Indirect::Empty;
+    selection.indirect = IndirectSelection::Empty;
     if selection.select.is_empty() && asked.inline.is_none() && selection.selector.is_none() {
         let hint = "strata show MODEL, or strata show --inline 'select ...'";
         return Err(OpsError::usage_with_hint("name what to show", hint));

@@ -1,8 +1,8 @@
 //! The commands. Each turns flags into options, calls a use case, prints its report and returns an
 //! exit code.
 //!
-//! In: the parsed command line, a `Session`. Out: an `Exit`, or why there is none. Must not know:
-//! how a use case goes about it, how a report looks.
+//! In: the parsed command line, an `Invocation`. Out: an `Exit`, or why there is none. Must not
+//! know: how a use case goes about it, how a report looks.
 
 mod build;
 mod export;
@@ -16,49 +16,53 @@ mod watch;
 pub(super) use help::answer_help;
 
 use super::args::{Cli, Command, DocsCommand, SourceCommand};
-use super::{Ended, Session};
+use super::{CommandResult, Invocation};
 
 /// Runs the command that the command line names.
-pub(super) fn run_command(cli: &Cli, session: Session<'_>) -> Ended {
+pub(super) fn run_command(cli: &Cli, invocation: Invocation<'_>) -> CommandResult {
     match &cli.command {
-        Command::Build { selection, run } => build::build_selected(session, selection, run),
+        Command::Build { selection, run } => build::build_selected(invocation, selection, run),
         Command::Run { selection, full_refresh, empty } => {
-            build::run_selected(session, selection, *full_refresh, *empty)
+            build::run_selected(invocation, selection, *full_refresh, *empty)
         }
         Command::Test { selection, store_failures } => {
-            build::test_selected(session, selection, *store_failures)
+            build::test_selected(invocation, selection, *store_failures)
         }
         Command::Seed { selection, full_refresh, .. } => {
-            build::load_seeds(session, selection, *full_refresh)
+            build::load_seeds(invocation, selection, *full_refresh)
         }
-        Command::Snapshot { selection } => build::take_snapshots(session, selection),
-        Command::Plan { selection, run, json } => look::print_steps(session, selection, run, *json),
-        Command::Watch { selection, args } => watch::watch_project(session, selection, args),
+        Command::Snapshot { selection } => build::take_snapshots(invocation, selection),
+        Command::Plan { selection, run, json } => {
+            look::print_steps(invocation, selection, run, *json)
+        }
+        Command::Watch { selection, args } => watch::watch_project(invocation, selection, args),
         Command::Compile { selection, inline, no_introspect } => {
-            look::compile_sql(session, selection, inline.clone(), !no_introspect)
+            look::compile_sql(invocation, selection, inline.clone(), !no_introspect)
         }
-        Command::Parse => project::parse_files(session),
+        Command::Parse => project::parse_files(invocation),
         Command::Ls { selection, output, output_keys } => {
-            look::list_nodes(session, selection, (*output).into(), output_keys)
+            look::list_nodes(invocation, selection, (*output).into(), output_keys)
         }
         Command::Show { names, selection, inline, limit, output } => {
-            let asked = look::Shown { names, inline: inline.clone(), limit: *limit };
-            look::show_rows(session, selection, asked, *output)
+            let asked = look::ShowRequest { names, inline: inline.clone(), limit: *limit };
+            look::show_rows(invocation, selection, asked, *output)
         }
         Command::Source { command: SourceCommand::Freshness { selection, output } } => {
-            freshness::check_sources(session, selection, output.clone())
+            freshness::check_sources(invocation, selection, output.clone())
         }
-        Command::RunOperation { name, args } => operation::call_macro(session, name, args),
+        Command::RunOperation { name, args } => operation::call_macro(invocation, name, args),
         Command::Docs {
             command: DocsCommand::Generate { selection, no_compile, empty_catalog, .. },
-        } => project::write_docs(session, selection, !no_compile, *empty_catalog),
-        Command::Export { command } => export::run_export(session, command),
-        Command::Deps { .. } => project::install_packages(session),
-        Command::Debug { .. } => project::check_setup(session),
-        Command::Clean { .. } => project::remove_generated(session),
-        Command::Init { name, sample, .. } => project::make_project(session, name.clone(), *sample),
+        } => project::write_docs(invocation, selection, !no_compile, *empty_catalog),
+        Command::Export { command } => export::run_export(invocation, command),
+        Command::Deps { .. } => project::install_packages(invocation),
+        Command::Debug { .. } => project::check_setup(invocation),
+        Command::Clean { .. } => project::remove_generated(invocation),
+        Command::Init { name, sample, .. } => {
+            project::make_project(invocation, name.clone(), *sample)
+        }
         Command::Explain { .. } | Command::Completions { .. } => {
-            answer_help(cli, session.console).unwrap_or_else(|| Ok(super::Exit::success()))
+            answer_help(cli, invocation.console).unwrap_or_else(|| Ok(super::Exit::success()))
         }
     }
 }

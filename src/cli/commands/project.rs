@@ -2,7 +2,7 @@
 
 use super::super::args::SelectionArgs;
 use super::super::exit::Exit;
-use super::super::{Ended, Session};
+use super::super::{CommandResult, Invocation};
 use crate::ops::{self, DocsOptions, InitOptions};
 use crate::report::{
     print_check, print_cleaned, print_deps, print_docs, print_new_project, print_parsed,
@@ -10,28 +10,28 @@ use crate::report::{
 };
 use std::cell::RefCell;
 
-pub(super) fn parse_files(session: Session<'_>) -> Ended {
-    let Session { console, workspace, .. } = session;
+pub(super) fn parse_files(invocation: Invocation<'_>) -> CommandResult {
+    let Invocation { console, workspace, .. } = invocation;
     let report = ops::parse_project(workspace, &mut |n| console.notice(n))?;
     print_parsed(console, &report);
     Ok(Exit::success())
 }
 
 pub(super) fn write_docs(
-    session: Session<'_>,
+    invocation: Invocation<'_>,
     selection: &SelectionArgs,
     compile: bool,
     empty: bool,
-) -> Ended {
-    let Session { flags, console, workspace } = session;
+) -> CommandResult {
+    let Invocation { flags, console, workspace } = invocation;
     let options = DocsOptions { selection: flags.selection(selection), compile, empty };
     let report = ops::generate_docs(workspace, &options, &mut |n| console.notice(n))?;
     print_docs(console, &report);
     Ok(Exit::of_check(!report.problems.is_empty()))
 }
 
-pub(super) fn install_packages(session: Session<'_>) -> Ended {
-    let Session { console, workspace, .. } = session;
+pub(super) fn install_packages(invocation: Invocation<'_>) -> CommandResult {
+    let Invocation { console, workspace, .. } = invocation;
     let report = ops::install_packages(workspace, &mut |n| console.notice(n))?;
     print_deps(console, &report);
     Ok(match report.unsupported.is_empty() {
@@ -40,8 +40,8 @@ pub(super) fn install_packages(session: Session<'_>) -> Ended {
     })
 }
 
-pub(super) fn check_setup(session: Session<'_>) -> Ended {
-    let Session { console, workspace, .. } = session;
+pub(super) fn check_setup(invocation: Invocation<'_>) -> CommandResult {
+    let Invocation { console, workspace, .. } = invocation;
     console.out(&version_line());
     // The two closures share the console: checks and diagnostics alternate.
     let shared = RefCell::new(&mut *console);
@@ -55,15 +55,19 @@ pub(super) fn check_setup(session: Session<'_>) -> Ended {
     Ok(Exit::of_check(!is_well))
 }
 
-pub(super) fn remove_generated(session: Session<'_>) -> Ended {
-    let Session { console, workspace, .. } = session;
+pub(super) fn remove_generated(invocation: Invocation<'_>) -> CommandResult {
+    let Invocation { console, workspace, .. } = invocation;
     let removed = ops::clean_project(workspace, &mut |n| console.notice(n))?;
     print_cleaned(console, &removed);
     Ok(Exit::success())
 }
 
-pub(super) fn make_project(session: Session<'_>, name: Option<String>, sample: bool) -> Ended {
-    let Session { console, workspace, .. } = session;
+pub(super) fn make_project(
+    invocation: Invocation<'_>,
+    name: Option<String>,
+    sample: bool,
+) -> CommandResult {
+    let Invocation { console, workspace, .. } = invocation;
     let system = workspace.settings().system.as_ref();
     let report = ops::init_project(system, &InitOptions { name, sample })?;
     print_new_project(console, &report);

@@ -2,24 +2,24 @@
 
 use super::super::args::{SelectionArgs, WatchFlags};
 use super::super::exit::Exit;
-use super::super::{Ended, Session};
-use crate::ops::{Limits, OpsError};
+use super::super::{CommandResult, Invocation};
+use crate::ops::{OpsError, RebuildLimits};
 use crate::watch::{WatchOptions, run_watch};
 use std::time::Duration;
 
 pub(super) fn watch_project(
-    session: Session<'_>,
+    invocation: Invocation<'_>,
     selection: &SelectionArgs,
     args: &WatchFlags,
-) -> Ended {
+) -> CommandResult {
     let budget = args.time_budget.map(read_budget).transpose()?;
-    let Session { flags, console, workspace } = session;
+    let Invocation { flags, console, workspace } = invocation;
     let options = WatchOptions {
         selection: flags.selection(selection),
         show: args.show.clone(),
         build: !args.no_build,
         poll: args.poll,
-        limits: Limits { depth: args.depth, budget },
+        limits: RebuildLimits { depth: args.depth, budget },
         rows: args.limit,
     };
     run_watch(workspace, console, options)?;

@@ -7,11 +7,11 @@ mod target;
 mod types;
 mod untouched;
 
-pub(crate) use target::{Attach, DuckDbOptions, target_of_path};
+pub(crate) use target::{AttachedDatabase, DuckDbOptions, target_of_path};
 
 use super::{
-    Abilities, AdapterTraits, Dialect, EngineSpec, RowsIn, Scratch, Transactions, TypeNames,
-    Writers,
+    AdapterTraits, Dialect, EngineCapabilities, EngineSpec, ScratchTables, SeedLoading,
+    TransactionSupport, TypeNames, WriteConcurrency,
 };
 
 /// How DuckDB writes and compares names.
@@ -33,16 +33,16 @@ pub(crate) static SPEC: EngineSpec = EngineSpec {
     name: "duckdb",
     label: "DuckDB",
     dialect: DIALECT,
-    abilities: Abilities {
-        transactions: Transactions::Full,
-        scratch: Scratch::Temporary,
-        rows_in: RowsIn::File,
+    capabilities: EngineCapabilities {
+        transactions: TransactionSupport::Full,
+        scratch: ScratchTables::Temporary,
+        seed_loading: SeedLoading::File,
         // DuckDB answers `not_null` from its statistics; fused tests were measured to be slower.
         fuses_row_tests: false,
         index_after_rename: true,
         unique_constraint_names: false,
-        shared: false,
-        writers: Writers::Many,
+        is_shared: false,
+        writers: WriteConcurrency::Many,
         brackets_queries: true,
         keeps_types_of_queries: true,
         times_are_texts: false,

@@ -2,11 +2,12 @@
 
 use super::untouched;
 use crate::cache::KeyWriter;
-use crate::config::{Below, Json, JsonMap, ShapeRules, Yaml, YamlMap, unknown_keys};
+use crate::config::{Json, JsonMap, ShapeRules, ValueRules, Yaml, YamlMap, unknown_keys};
 use crate::diag::{Code, Diagnostic};
 use crate::engine::target::{pairs_of, text_of};
 use crate::engine::{
-    AdapterMembers, ConnectionOptions, DatabaseState, Surroundings, Target, TargetParts, TargetSpec,
+    AdapterMembers, ConnectionOptions, DatabaseState, OutputContext, Target, TargetParts,
+    TargetSpec,
 };
 use crate::hash::Fingerprint;
 use crate::system::{System, normalize_path};
@@ -17,7 +18,7 @@ use std::sync::Arc;
 
 /// An entry of `attach:`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub(crate) struct Attach {
+pub(crate) struct AttachedDatabase {
     pub(crate) path: String,
     pub(crate) alias: Option<String>,
     pub(crate) kind: Option<String>,
@@ -30,7 +31,7 @@ pub(crate) struct Attach {
 pub(crate) struct DuckDbOptions {
     /// A file, `:memory:`, or any other location that DuckDB can open.
     pub(crate) path: String,
-    pub(crate) attach: Vec<Attach>,
+    pub(crate) attach: Vec<AttachedDatabase>,
     /// (Name, repository). Extensions that are not built in are downloaded.
     pub(crate) extensions: Vec<(String, Option<String>)>,
     pub(crate) settings: Vec<(String, Json)>,
@@ -67,16 +68,16 @@ const KEYS: &[&str] = &[
 ];
 
 const SHAPES: ShapeRules = &[
-    ("type", "T", Below::Nothing),
-    ("schema", "TD", Below::Nothing),
-    ("path", "T", Below::Nothing),
-    ("database", "T", Below::Nothing),
-    ("threads", "TN", Below::Nothing),
-    ("settings", "M0", Below::Nothing),
-    ("attach", "L0", Below::Nothing),
-    ("plugins", "L0", Below::Nothing),
-    ("secrets", "LM0", Below::Nothing),
-    ("extensions", "L0", Below::Nothing),
+    ("type", "T", ValueRules::Nothing),
+    ("schema", "TD", ValueRules::Nothing),
+    ("path", "T", ValueRules::Nothing),
+    ("database", "T", ValueRules::Nothing),
+    ("threads", "TN", ValueRules::Nothing),
+    ("settings", "M0", ValueRules::Nothing),
+    ("attach", "L0", ValueRules::Nothing),
+    ("plugins", "L0", ValueRules::Nothing),
+    ("secrets", "LM0", ValueRules::Nothing),
+    ("extensions", "L0", ValueRules::Nothing),
 ];
 
 /// The keys that dbt-duckdb always shows in `target`, even if they are not set.
@@ -95,12 +96,12 @@ pub(super) const TARGET: TargetSpec = TargetSpec { keys: KEYS, shapes: SHAPES, r
 const IN_MEMORY: &str = ":memory:";
 
 impl ConnectionOptions for DuckDbOptions {
-    fn files(&self) -> Vec<&str> {
+    fn database_files(&self) -> Vec<&str> {
         let attached = self.attach.iter().map(|a| a.path.as_str());
         std::iter::once(self.path.as_str()).chain(attached).collect()
     }
 
-    fn place(&self, _: &str) -> Option<String> {
+    fn schema_path(&self, _: &str) -> Option<String> {
         (!self.path.is_empty()).then(|| self.path.clone())
     }
 
@@ -108,14 +109,14 @@ impl ConnectionOptions for DuckDbOptions {
         KeyWriter::new("duckdb").value(self).finish()
     }
 
-    fn members(&self) -> AdapterMembers<'_> {
+    fn adapter_members(&self) -> AdapterMembers<'_> {
         AdapterMembers {
             disable_transactions: self.disable_transactions,
             external_root: &self.external_root,
         }
     }
 
-    fn state(&self, system: &dyn System) -> Option<DatabaseState> {
+    fn database_state(&self, system: &dyn System) -> Option<DatabaseState> {
         untouched::read_state(system, self)
     }
 
@@ -127,7 +128,7 @@ impl ConnectionOptions for DuckDbOptions {
 fn read(
     map: &YamlMap,
     mut visible: JsonMap,
-    surroundings: &Surroundings<'_>,
+    surroundings: &OutputContext<'_>,
     out: &mut Vec<Diagnostic>,
 ) -> TargetParts {
     let mut options = parse(map, out);
@@ -217,7 +218,7 @@ fn parse(map: &YamlMap, out: &mut Vec<Diagnostic>) -> DuckDbOptions {
             "`attach`",
             out,
         );
-        profile.attach.push(Attach {
+        profile.attach.push(AttachedDatabase {
             path,
             alias: m.get("alias").and_then(Yaml::scalar_text),
             kind: m.get("type").and_then(Yaml::scalar_text),
@@ -268,7 +269,7 @@ mod tests {
         let text = "type: duckdb\npath: data/shop.duckdb\nthreads: 3\npassword: x\nthreds: 4";
         let tree = parse_yaml(FileId(0), text).value;
         let surroundings =
-            Surroundings { system: &MemorySystem::default(), root: Utf8Path::new("/project") };
+            OutputContext { system: &MemorySystem::default(), root: Utf8Path::new("/project") };
         let checked = read_target("p", "dev", &tree, &surroundings);
         let target = checked.value.unwrap();
         assert_eq!((&*target.database, &*target.schema, target.threads), ("shop", "main", 3));
@@ -282,7 +283,7 @@ mod tests {
     fn settings_are_read_with_their_values() {
         let tree = parse_yaml(FileId(0), "type: duckdb\nsettings: {threads: 2, order: desc}").value;
         let surroundings =
-            Surroundings { system: &MemorySystem::default(), root: Utf8Path::new("/project") };
+            OutputContext { system: &MemorySystem::default(), root: Utf8Path::new("/project") };
         let target = read_target("p", "dev", &tree, &surroundings).value.unwrap();
         let settings = &target.options::<DuckDbOptions>().unwrap().settings;
         let expected = [("threads", Json::from(2)), ("order", Json::from("desc"))];
@@ -310,7 +311,7 @@ mod tests {
         let read = |text: &str| {
             let tree = parse_yaml(FileId(0), text).value;
             let surroundings =
-                Surroundings { system: &MemorySystem::default(), root: Utf8Path::new("/project") };
+                OutputContext { system: &MemorySystem::default(), root: Utf8Path::new("/project") };
             let checked = read_target("p", "dev", &tree, &surroundings);
             let codes: Vec<Code> = checked.diagnostics.iter().map(|d| d.code).collect();
             (checked.value.unwrap().connection.fingerprint(), codes)

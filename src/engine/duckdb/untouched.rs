@@ -6,7 +6,7 @@
 //! not in the file yet are in a `.wal` file beside it. The blocks together with the file's stamp
 //! reveal whether the file was written, replaced or restored.
 
-use super::{Attach, DuckDbOptions};
+use super::{AttachedDatabase, DuckDbOptions};
 use crate::engine::{DatabaseState, FileState};
 use crate::hash::Fingerprint;
 use crate::system::{System, normalize_path};
@@ -27,7 +27,7 @@ pub(super) fn read_state(system: &dyn System, profile: &DuckDbOptions) -> Option
     paths?.into_iter().map(|path| file(system, path)).collect::<Option<_>>().map(DatabaseState)
 }
 
-fn is_duckdb(attach: &Attach) -> bool {
+fn is_duckdb(attach: &AttachedDatabase) -> bool {
     attach.kind.as_deref().is_none_or(|kind| kind.eq_ignore_ascii_case("duckdb"))
 }
 

@@ -4,7 +4,7 @@
 use super::{PostgresOptions, SslMode};
 use crate::config::JsonMap;
 use crate::diag::{Code, Diagnostic};
-use crate::engine::Surroundings;
+use crate::engine::OutputContext;
 use crate::secret::Secret;
 use crate::system::System;
 use camino::{Utf8Path, Utf8PathBuf};
@@ -13,7 +13,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 const SOCKET_FOLDERS: [&str; 2] = ["/var/run/postgresql", "/tmp"];
 
 /// An output that may lack values.
-pub(super) struct Open {
+pub(super) struct IncompleteOutput {
     pub(super) options: PostgresOptions,
     pub(super) database: String,
     pub(super) visible: JsonMap,
@@ -21,8 +21,8 @@ pub(super) struct Open {
 
 /// Completes an output. Relative paths of certificates are resolved against the project's folder.
 pub(super) fn complete_output(
-    target: &mut Open,
-    surroundings: &Surroundings<'_>,
+    target: &mut IncompleteOutput,
+    surroundings: &OutputContext<'_>,
     out: &mut Vec<Diagnostic>,
 ) {
     let system = surroundings.system;
@@ -45,7 +45,7 @@ fn read_variable(system: &dyn System, key: &str) -> Option<String> {
 }
 
 /// Fills in port, host, user and database, and shows them in `target`.
-fn complete_address(target: &mut Open, system: &dyn System) {
+fn complete_address(target: &mut IncompleteOutput, system: &dyn System) {
     let p = &mut target.options;
     let port = p.port.or_else(|| read_variable(system, "PGPORT").and_then(|t| t.parse().ok()));
     let port = port.unwrap_or(5432);
@@ -104,10 +104,10 @@ fn complete_sslmode(options: &mut PostgresOptions, system: &dyn System, out: &mu
 
 fn complete_certificates(
     options: &mut PostgresOptions,
-    surroundings: &Surroundings<'_>,
+    surroundings: &OutputContext<'_>,
     home: Option<&Utf8Path>,
 ) {
-    let Surroundings { system, root } = *surroundings;
+    let OutputContext { system, root } = *surroundings;
     for (field, variable, file) in [
         (&mut options.sslrootcert, "PGSSLROOTCERT", "root.crt"),
         (&mut options.sslcert, "PGSSLCERT", "postgresql.crt"),
@@ -140,7 +140,7 @@ fn find_in_home(system: &dyn System, home: &Utf8Path, name: &str) -> Option<Stri
 }
 
 fn complete_password(
-    target: &mut Open,
+    target: &mut IncompleteOutput,
     system: &dyn System,
     home: Option<&Utf8Path>,
     out: &mut Vec<Diagnostic>,
@@ -204,7 +204,7 @@ mod tests {
 
     fn target(yaml: &str, system: &MemorySystem) -> (Target, PostgresOptions, Vec<Diagnostic>) {
         let tree = parse_yaml(FileId(0), yaml).value;
-        let surroundings = Surroundings { system, root: Utf8Path::new("/project") };
+        let surroundings = OutputContext { system, root: Utf8Path::new("/project") };
         let checked = read_target("p", "pg", &tree, &surroundings);
         let target = checked.value.unwrap();
         let options = target.options::<PostgresOptions>().unwrap().clone();

@@ -10,8 +10,8 @@ mod types;
 pub(crate) use target::{PostgresOptions, SslMode};
 
 use super::{
-    Abilities, AdapterTraits, Dialect, EngineSpec, RowsIn, Scratch, Transactions, TypeNames,
-    Writers,
+    AdapterTraits, Dialect, EngineCapabilities, EngineSpec, ScratchTables, SeedLoading,
+    TransactionSupport, TypeNames, WriteConcurrency,
 };
 
 /// How Postgres writes and compares names.
@@ -29,16 +29,16 @@ pub(crate) static SPEC: EngineSpec = EngineSpec {
     name: "postgres",
     label: "Postgres",
     dialect: DIALECT,
-    abilities: Abilities {
-        transactions: Transactions::Full,
-        scratch: Scratch::Temporary,
-        rows_in: RowsIn::Stream,
+    capabilities: EngineCapabilities {
+        transactions: TransactionSupport::Full,
+        scratch: ScratchTables::Temporary,
+        seed_loading: SeedLoading::Stream,
         // Measured: one scan for all row tests of a relation is about three times faster.
         fuses_row_tests: true,
         index_after_rename: false,
         unique_constraint_names: true,
-        shared: true,
-        writers: Writers::Many,
+        is_shared: true,
+        writers: WriteConcurrency::Many,
         brackets_queries: true,
         keeps_types_of_queries: true,
         times_are_texts: false,

@@ -2,10 +2,10 @@
 
 use super::environment;
 use crate::cache::KeyWriter;
-use crate::config::{Below, Json, JsonMap, ShapeRules, Yaml, YamlMap};
+use crate::config::{Json, JsonMap, ShapeRules, ValueRules, Yaml, YamlMap};
 use crate::diag::{Code, Diagnostic};
 use crate::engine::target::text_of;
-use crate::engine::{ConnectionOptions, Surroundings, TargetParts, TargetSpec};
+use crate::engine::{ConnectionOptions, OutputContext, TargetParts, TargetSpec};
 use crate::hash::Fingerprint;
 use crate::secret::Secret;
 use serde::Serialize;
@@ -96,22 +96,22 @@ const KEYS: &[&str] = &[
 ];
 
 const SHAPES: ShapeRules = &[
-    ("type", "T", Below::Nothing),
-    ("host", "T", Below::Nothing),
-    ("user", "T", Below::Nothing),
-    ("password", "T", Below::Nothing),
-    ("pass", "T", Below::Nothing),
-    ("dbname", "T", Below::Nothing),
-    ("database", "T", Below::Nothing),
-    ("schema", "T", Below::Nothing),
+    ("type", "T", ValueRules::Nothing),
+    ("host", "T", ValueRules::Nothing),
+    ("user", "T", ValueRules::Nothing),
+    ("password", "T", ValueRules::Nothing),
+    ("pass", "T", ValueRules::Nothing),
+    ("dbname", "T", ValueRules::Nothing),
+    ("database", "T", ValueRules::Nothing),
+    ("schema", "T", ValueRules::Nothing),
     // Values from environment variables are texts.
-    ("port", "TN", Below::Nothing),
-    ("threads", "TN", Below::Nothing),
-    ("keepalives_idle", "TN", Below::Nothing),
-    ("connect_timeout", "TN", Below::Nothing),
-    ("retries", "TN", Below::Nothing),
-    ("search_path", "T0", Below::Nothing),
-    ("role", "T0", Below::Nothing),
+    ("port", "TN", ValueRules::Nothing),
+    ("threads", "TN", ValueRules::Nothing),
+    ("keepalives_idle", "TN", ValueRules::Nothing),
+    ("connect_timeout", "TN", ValueRules::Nothing),
+    ("retries", "TN", ValueRules::Nothing),
+    ("search_path", "T0", ValueRules::Nothing),
+    ("role", "T0", ValueRules::Nothing),
 ];
 
 /// The keys that are always in `target`, even if they are not set, with their default values as
@@ -144,7 +144,7 @@ impl ConnectionOptions for PostgresOptions {
 fn read(
     map: &YamlMap,
     mut visible: JsonMap,
-    surroundings: &Surroundings<'_>,
+    surroundings: &OutputContext<'_>,
     out: &mut Vec<Diagnostic>,
 ) -> TargetParts {
     let options = parse(map, out);
@@ -156,9 +156,9 @@ fn read(
     }
     visible.insert("dbname".into(), Json::from(database.as_str()));
     visible.insert("schema".into(), Json::from(schema.as_str()));
-    let mut open = environment::Open { options, database, visible };
+    let mut open = environment::IncompleteOutput { options, database, visible };
     environment::complete_output(&mut open, surroundings, out);
-    let environment::Open { options, database, visible } = open;
+    let environment::IncompleteOutput { options, database, visible } = open;
     TargetParts { database, schema, visible, connection: Arc::new(options) }
 }
 

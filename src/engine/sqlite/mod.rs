@@ -11,8 +11,8 @@ pub(crate) use target::SqliteOptions;
 pub(crate) use types::affinity_of;
 
 use super::{
-    Abilities, AdapterTraits, Dialect, EngineSpec, RowsIn, Scratch, Transactions, TypeNames,
-    Writers,
+    AdapterTraits, Dialect, EngineCapabilities, EngineSpec, ScratchTables, SeedLoading,
+    TransactionSupport, TypeNames, WriteConcurrency,
 };
 
 /// How SQLite writes and compares names: a schema is a file, and names have no database.
@@ -30,10 +30,10 @@ pub(crate) static SPEC: EngineSpec = EngineSpec {
     name: "sqlite",
     label: "SQLite",
     dialect: DIALECT,
-    abilities: Abilities {
-        transactions: Transactions::Full,
-        scratch: Scratch::Temporary,
-        rows_in: RowsIn::Stream,
+    capabilities: EngineCapabilities {
+        transactions: TransactionSupport::Full,
+        scratch: ScratchTables::Temporary,
+        seed_loading: SeedLoading::Stream,
         // One scan of the file instead of several.
         fuses_row_tests: true,
         // Names of indexes are unique within a file, and the published table uses them until the
@@ -41,8 +41,8 @@ pub(crate) static SPEC: EngineSpec = EngineSpec {
         index_after_rename: true,
         unique_constraint_names: false,
         // Other processes may write between two transactions.
-        shared: true,
-        writers: Writers::One,
+        is_shared: true,
+        writers: WriteConcurrency::One,
         brackets_queries: false,
         keeps_types_of_queries: false,
         times_are_texts: true,

@@ -3,10 +3,10 @@
 
 use super::state;
 use crate::cache::KeyWriter;
-use crate::config::{Below, Json, JsonMap, ShapeRules, Yaml, YamlMap};
+use crate::config::{Json, JsonMap, ShapeRules, ValueRules, Yaml, YamlMap};
 use crate::diag::{Code, Diagnostic};
 use crate::engine::target::text_of;
-use crate::engine::{ConnectionOptions, DatabaseState, Surroundings, TargetParts, TargetSpec};
+use crate::engine::{ConnectionOptions, DatabaseState, OutputContext, TargetParts, TargetSpec};
 use crate::hash::Fingerprint;
 use crate::system::{System, normalize_path};
 use camino::Utf8Path;
@@ -37,13 +37,13 @@ const KEYS: &[&str] = &[
 ];
 
 const SHAPES: ShapeRules = &[
-    ("type", "T", Below::Nothing),
-    ("threads", "TN", Below::Nothing),
-    ("database", "T", Below::Nothing),
-    ("schema", "T", Below::Nothing),
-    ("schemas_and_paths", "M", Below::Nothing),
-    ("schema_directory", "T", Below::Nothing),
-    ("extensions", "L0", Below::Nothing),
+    ("type", "T", ValueRules::Nothing),
+    ("threads", "TN", ValueRules::Nothing),
+    ("database", "T", ValueRules::Nothing),
+    ("schema", "T", ValueRules::Nothing),
+    ("schemas_and_paths", "M", ValueRules::Nothing),
+    ("schema_directory", "T", ValueRules::Nothing),
+    ("extensions", "L0", ValueRules::Nothing),
 ];
 
 pub(super) const TARGET: TargetSpec = TargetSpec { keys: KEYS, shapes: SHAPES, read };
@@ -94,12 +94,12 @@ fn is_database(system: &dyn System, path: &Utf8Path) -> bool {
 }
 
 impl ConnectionOptions for SqliteOptions {
-    fn files(&self) -> Vec<&str> {
+    fn database_files(&self) -> Vec<&str> {
         let others = self.schemas.iter().map(|(_, path)| path.as_str());
         std::iter::once(self.main.as_str()).chain(others).collect()
     }
 
-    fn place(&self, schema: &str) -> Option<String> {
+    fn schema_path(&self, schema: &str) -> Option<String> {
         let is_main = schema.eq_ignore_ascii_case(MAIN);
         Some(if is_main { self.main.clone() } else { self.path_of(schema) })
     }
@@ -108,7 +108,7 @@ impl ConnectionOptions for SqliteOptions {
         KeyWriter::new("sqlite").value(self).finish()
     }
 
-    fn state(&self, system: &dyn System) -> Option<DatabaseState> {
+    fn database_state(&self, system: &dyn System) -> Option<DatabaseState> {
         state::read_state(system, self)
     }
 
@@ -120,7 +120,7 @@ impl ConnectionOptions for SqliteOptions {
 fn read(
     map: &YamlMap,
     mut visible: JsonMap,
-    surroundings: &Surroundings<'_>,
+    surroundings: &OutputContext<'_>,
     out: &mut Vec<Diagnostic>,
 ) -> TargetParts {
     let options = parse(map, surroundings.root, out);
@@ -194,7 +194,7 @@ mod tests {
 
     fn target(yaml: &str) -> (Option<Target>, Vec<String>) {
         let system = MemorySystem::with_files([("/p/data/raw.db", ""), ("/p/data/shop.db", "")]);
-        let surroundings = Surroundings { system: &system, root: Utf8Path::new("/p") };
+        let surroundings = OutputContext { system: &system, root: Utf8Path::new("/p") };
         let tree = parse_yaml(FileId(0), yaml).value;
         let checked = read_target("p", "dev", &tree, &surroundings);
         let messages = checked.diagnostics.into_iter().map(|d| d.message).collect();
@@ -211,9 +211,9 @@ mod tests {
         let target = target.unwrap();
         let options = target.options::<SqliteOptions>().unwrap();
         assert_eq!(target.place(), "/p/data/shop.db");
-        let place = |schema: &str| target.connection.place(schema).unwrap();
+        let place = |schema: &str| target.connection.schema_path(schema).unwrap();
         assert_eq!([place("marts"), place("Ref")], ["/p/data/marts.db", "/other/ref.db"]);
-        assert_eq!(options.files(), ["/p/data/shop.db", "/other/ref.db"]);
+        assert_eq!(options.database_files(), ["/p/data/shop.db", "/other/ref.db"]);
         assert_eq!(options.path_of("marts"), "/p/data/marts.db");
         assert_eq!(options.path_of("REF"), "/other/ref.db");
         let system = MemorySystem::with_files([

@@ -13,7 +13,7 @@ const IMPORTS: &str = include_str!("dag.py");
 const OPERATOR: &str = include_str!("operator.py");
 
 /// The inputs of the file besides the graph.
-pub(crate) struct FileRequest<'a> {
+pub(crate) struct DagFileRequest<'a> {
     pub(crate) manifest: &'a Manifest,
     pub(crate) dag: &'a Dag,
     pub(crate) options: &'a AirflowOptions,
@@ -26,7 +26,7 @@ pub(crate) struct FileRequest<'a> {
 }
 
 /// Writes `dags/<project>.py`.
-pub(crate) fn dag_file(request: &FileRequest<'_>) -> GeneratedFile {
+pub(crate) fn dag_file(request: &DagFileRequest<'_>) -> GeneratedFile {
     let name = &request.manifest.project.name;
     let mut out = String::new();
     header(&mut out, request);
@@ -50,7 +50,7 @@ pub(crate) fn dag_file(request: &FileRequest<'_>) -> GeneratedFile {
     GeneratedFile { path: format!("dags/{name}.py").into(), content: out }
 }
 
-fn header(out: &mut String, request: &FileRequest<'_>) {
+fn header(out: &mut String, request: &DagFileRequest<'_>) {
     let Json::Object(spec) = request.spec else { return };
     let selected: Vec<String> = spec
         .iter()
@@ -69,12 +69,12 @@ fn header(out: &mut String, request: &FileRequest<'_>) {
         clean_comment(&request.manifest.project.name),
         clean_comment(request.command),
         clean_comment(&selected),
-        request.dag.by.as_str(),
+        request.dag.granularity.as_str(),
         hash_dag(request.manifest, request.dag, request.options),
     );
 }
 
-fn tasks(out: &mut String, request: &FileRequest<'_>) {
+fn tasks(out: &mut String, request: &DagFileRequest<'_>) {
     out.push_str("\n# What each task builds and tests, and which tasks come before.\n# fmt: off\nTASKS = [\n");
     for task in &request.dag.tasks {
         task_row(out, request, task);
@@ -89,7 +89,7 @@ fn tasks(out: &mut String, request: &FileRequest<'_>) {
     out.push_str("}\n# fmt: on\n");
 }
 
-fn task_row(out: &mut String, request: &FileRequest<'_>, task: &DagTask) {
+fn task_row(out: &mut String, request: &DagFileRequest<'_>, task: &DagTask) {
     let nodes: Vec<&str> =
         task.nodes.iter().map(|id| &*request.manifest.node(*id).unique_id).collect();
     let after: Vec<&str> =
@@ -109,7 +109,7 @@ fn task_row(out: &mut String, request: &FileRequest<'_>, task: &DagTask) {
     let _ = writeln!(out, "    {{\n        {}\n    }},", fields.join(",\n        "));
 }
 
-fn environment(out: &mut String, request: &FileRequest<'_>) {
+fn environment(out: &mut String, request: &DagFileRequest<'_>) {
     let options = request.options;
     let project = match &options.project_dir {
         Some(folder) => quote_literal(folder),
@@ -196,7 +196,7 @@ def callback(path):
 
 "#;
 
-fn graph(out: &mut String, request: &FileRequest<'_>) {
+fn graph(out: &mut String, request: &DagFileRequest<'_>) {
     let (options, project) = (request.options, &request.manifest.project);
     let id = options.dag_id.as_deref().unwrap_or(&project.name);
     let (year, month, day) = options.start_date;

@@ -31,7 +31,8 @@ fn lines(manifest: &Manifest, dag: &Dag) -> Vec<Json> {
 /// Sixteen hexadecimal digits over task ids, edges, nodes, assets, granularity and options. SQL,
 /// texts and arguments of tests are left out, so that changes of these do not stop scheduled runs.
 pub(super) fn hash_dag(manifest: &Manifest, dag: &Dag, options: &AirflowOptions) -> String {
-    let whole = json!(["strata dag 1", dag.by.as_str(), options.to_json(), lines(manifest, dag)]);
+    let whole =
+        json!(["strata dag 1", dag.granularity.as_str(), options.to_json(), lines(manifest, dag)]);
     crate::hash::sha256_hex(&whole.to_string())[..16].to_owned()
 }
 

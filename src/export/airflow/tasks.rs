@@ -82,7 +82,7 @@ impl DagTask {
 /// a group.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Dag {
-    pub(crate) by: Granularity,
+    pub(crate) granularity: Granularity,
     pub(crate) tasks: Vec<DagTask>,
     /// Layers that were merged into one task because they depend on each other.
     pub(crate) merged: Vec<Vec<String>>,
@@ -94,7 +94,7 @@ pub(crate) struct Dag {
 pub(crate) struct DagRequest<'a> {
     pub(crate) manifest: &'a Manifest,
     pub(crate) plan: &'a Plan,
-    pub(crate) by: Granularity,
+    pub(crate) granularity: Granularity,
     pub(crate) asset_layers: &'a [String],
 }
 
@@ -146,7 +146,7 @@ pub(crate) fn build_dag(request: &DagRequest<'_>) -> Dag {
         task.upstream.extend(before.filter(|t| *t != of_step[i]));
     }
     name(manifest, &groups, &mut tasks);
-    let mut dag = order(tasks, request.by);
+    let mut dag = order(tasks, request.granularity);
     dag.merged = merged;
     assets(request, &mut dag);
     reduce(&mut dag.tasks);
@@ -231,7 +231,7 @@ impl<'a> Layout<'a> {
             }
             _ => layer_of(manifest, node),
         };
-        match self.request.by {
+        match self.request.granularity {
             Granularity::Model => Place::of_node(home, node),
             Granularity::Layer => Place::shared(home),
             Granularity::Component => {
@@ -411,7 +411,7 @@ fn order(tasks: BTreeMap<usize, DagTask>, by: Granularity) -> Dag {
         upstream: task.upstream.iter().map(|n| renumbered[n]).collect(),
         ..task
     });
-    Dag { by, tasks: tasks.collect(), merged: Vec::new(), boxes: BTreeMap::new() }
+    Dag { granularity: by, tasks: tasks.collect(), merged: Vec::new(), boxes: BTreeMap::new() }
 }
 
 /// The indices of tasks in topological order; ids decide between tasks that are ready.
@@ -508,9 +508,9 @@ fn encode_character(c: char) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::Existing;
+    use crate::engine::ExistingRelations;
     use crate::manifest::NodeSet;
-    use crate::plan::{PlanRequest, StartOrder, Verb, plan_steps};
+    use crate::plan::{CommandVerb, PlanRequest, StartOrder, plan_steps};
     use crate::resolve::testing::project;
     use proptest::prelude::*;
 
@@ -523,8 +523,8 @@ mod tests {
         let plan = plan_steps(&PlanRequest {
             manifest: &manifest,
             selected: &selected,
-            existing: &Existing::Unknown,
-            verb: Verb::Build,
+            existing: &ExistingRelations::Unknown,
+            verb: CommandVerb::Build,
             audit: true,
             full_refresh: false,
             store_failures: false,
@@ -538,7 +538,7 @@ mod tests {
                 build_dag(&DagRequest {
                     manifest: &manifest,
                     plan: &plan,
-                    by,
+                    granularity: by,
                     asset_layers: &marts,
                 })
             })

@@ -1,6 +1,6 @@
 //! Writes DBML (https://dbml.dbdiagram.io/docs), which dbdiagram.io opens.
 
-use super::model::{Diagram, DiagramTable, Field};
+use super::model::{Diagram, DiagramColumn, DiagramTable};
 use std::fmt::Write;
 
 /// A name in double quotes. DBML has no escapes for double quotes and line breaks in names, so they
@@ -103,7 +103,7 @@ fn endpoint(table: &DiagramTable, columns: &[String]) -> String {
     }
 }
 
-fn column(table: &DiagramTable, field: &Field) -> String {
+fn column(table: &DiagramTable, field: &DiagramColumn) -> String {
     let mut settings = Vec::new();
     // A key of several columns is written as an index.
     let alone = field.primary && !table.composite.iter().any(|k| k.primary);

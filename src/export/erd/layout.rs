@@ -1,6 +1,6 @@
 //! Positions tables: layers from left to right, each a box with columns of tables.
 
-use super::model::{Diagram, DiagramTable, Field};
+use super::model::{Diagram, DiagramColumn, DiagramTable};
 use unicode_width::UnicodeWidthStr;
 
 /// Sizes in pixels.
@@ -63,7 +63,7 @@ pub(super) fn shown_columns(table: &DiagramTable) -> (Vec<usize>, usize) {
     (shown, hidden)
 }
 
-fn is_key(field: &Field) -> bool {
+fn is_key(field: &DiagramColumn) -> bool {
     field.primary || field.foreign || field.unique
 }
 
@@ -77,7 +77,7 @@ fn size(table: &DiagramTable) -> (f64, f64) {
     (width.round(), HEADER + ROW * lines.max(1) as f64 + 6.0)
 }
 
-fn row_width(field: &Field) -> f64 {
+fn row_width(field: &DiagramColumn) -> f64 {
     let data_type = field.data_type.as_deref().unwrap_or_default();
     BADGE
         + text_width(&field.name, if field.primary { 13.0 } else { 12.0 })

@@ -1,7 +1,7 @@
 //! Writes Mermaid's `erDiagram` (https://mermaid.js.org/syntax/entityRelationshipDiagram.html),
 //! which GitHub and GitLab render.
 
-use super::model::{Diagram, Field};
+use super::model::{Diagram, DiagramColumn};
 use std::collections::HashSet;
 use std::fmt::Write;
 
@@ -120,7 +120,7 @@ fn ids(diagram: &Diagram) -> Vec<String> {
     out
 }
 
-fn attribute(field: &Field) -> String {
+fn attribute(field: &DiagramColumn) -> String {
     let kind = field.data_type.as_deref().unwrap_or("unknown");
     let kind: String = kind
         .chars()
@@ -157,11 +157,11 @@ mod tests {
     fn words_of_the_language_are_no_names() {
         assert_eq!(word_beside("Class", &NO_ENTITIES), "Class_");
         assert_eq!(word_beside("classes", &NO_ENTITIES), "classes");
-        let field = |name: &str, kind: &str| Field {
+        let field = |name: &str, kind: &str| DiagramColumn {
             name: name.to_owned(),
             data_type: Some(kind.to_owned()),
             primary: true,
-            ..Field::default()
+            ..DiagramColumn::default()
         };
         assert_eq!(attribute(&field("pk", "UK")), "UK_ pk_ PK");
         assert_eq!(attribute(&field("pk_id", "int")), "int pk_id PK");

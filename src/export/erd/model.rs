@@ -12,7 +12,7 @@ pub(crate) struct Diagram {
     /// In the order of the data, each with its tables.
     pub(crate) groups: Vec<TableGroup>,
     pub(crate) tables: Vec<DiagramTable>,
-    pub(crate) references: Vec<Link>,
+    pub(crate) references: Vec<DiagramReference>,
 }
 
 /// A layer and the indices of its tables.
@@ -29,20 +29,20 @@ pub(crate) struct DiagramTable {
     pub(crate) description: String,
     /// `view`, `table`, `seed`, `source`.
     pub(crate) kind: String,
-    pub(crate) columns: Vec<Field>,
+    pub(crate) columns: Vec<DiagramColumn>,
     /// Keys of several columns; if one is the primary key, it is the first.
-    pub(crate) composite: Vec<Composite>,
+    pub(crate) composite: Vec<CompositeKey>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Composite {
+pub(crate) struct CompositeKey {
     pub(crate) columns: Vec<String>,
     pub(crate) primary: bool,
     pub(crate) origin: KeyOrigin,
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Field {
+pub(crate) struct DiagramColumn {
     pub(crate) name: String,
     /// `None` if neither the properties nor the catalog give a type.
     pub(crate) data_type: Option<String>,
@@ -57,7 +57,7 @@ pub(crate) struct Field {
 
 /// A reference between two tables of the diagram, given by their indices.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Link {
+pub(crate) struct DiagramReference {
     pub(crate) child: usize,
     pub(crate) columns: Vec<String>,
     pub(crate) parent: usize,
@@ -126,7 +126,7 @@ pub(crate) fn build_diagram(
         {
             field.foreign = true;
         }
-        references.push(Link {
+        references.push(DiagramReference {
             child: *child,
             columns: reference.columns.clone(),
             parent: *parent,
@@ -165,8 +165,8 @@ fn depths(manifest: &Manifest) -> Vec<usize> {
     depth
 }
 
-fn undescribed(name: &str) -> Field {
-    Field {
+fn undescribed(name: &str) -> DiagramColumn {
+    DiagramColumn {
         name: name.to_owned(),
         data_type: None,
         description: String::new(),
@@ -180,9 +180,9 @@ fn undescribed(name: &str) -> Field {
 fn table(node: &Node, keys: &KeyGraph, catalog: &CatalogTypes) -> DiagramTable {
     let known = keys.tables.get(&node.id).cloned().unwrap_or_default();
     let in_database = catalog.tables.get(&*node.unique_id).map(Vec::as_slice).unwrap_or_default();
-    let mut columns: Vec<Field> = in_database
+    let mut columns: Vec<DiagramColumn> = in_database
         .iter()
-        .map(|(name, data_type)| Field {
+        .map(|(name, data_type)| DiagramColumn {
             data_type: Some(data_type.to_lowercase()),
             ..undescribed(name)
         })
@@ -212,10 +212,12 @@ fn table(node: &Node, keys: &KeyGraph, catalog: &CatalogTypes) -> DiagramTable {
         field.not_null = known.not_null.contains(&field.name);
     }
     let composite =
-        all_keys.iter().enumerate().filter(|(_, k)| k.columns.len() > 1).map(|(i, k)| Composite {
-            columns: k.columns.clone(),
-            primary: i == 0 && known.primary.is_some(),
-            origin: k.origin,
+        all_keys.iter().enumerate().filter(|(_, k)| k.columns.len() > 1).map(|(i, k)| {
+            CompositeKey {
+                columns: k.columns.clone(),
+                primary: i == 0 && known.primary.is_some(),
+                origin: k.origin,
+            }
         });
     let kind = match &node.kind {
         NodeKind::Model { .. } => node.materialized().into_owned(),
@@ -241,7 +243,7 @@ pub(super) mod testing {
     /// A diagram of two tables with hostile names and texts.
     pub(in crate::export::erd) fn hostile() -> Diagram {
         let text = "a 'q' \"d\" `b` \\ <x> & é 😀 {{ y }} ''' --> %% ]; \n\u{202e}*/ <!--";
-        let field = |name: &str, foreign| Field {
+        let field = |name: &str, foreign| DiagramColumn {
             data_type: Some("decimal(18,2)[]; drop".to_owned()),
             description: text.to_owned(),
             foreign,
@@ -254,7 +256,7 @@ pub(super) mod testing {
             description: text.to_owned(),
             kind: "table".to_owned(),
             columns: vec![field(text, foreign), field("end", false)],
-            composite: vec![Composite {
+            composite: vec![CompositeKey {
                 columns: vec![text.to_owned(), "end".to_owned()],
                 primary: !foreign,
                 origin: KeyOrigin::Test,
@@ -264,7 +266,7 @@ pub(super) mod testing {
             project: "x".to_owned(),
             groups: vec![TableGroup { name: text.to_owned(), tables: vec![0, 1] }],
             tables: vec![table(text, false), table("class", true)],
-            references: vec![Link {
+            references: vec![DiagramReference {
                 child: 1,
                 columns: vec![text.to_owned()],
                 parent: 0,

@@ -3,7 +3,7 @@
 use super::layout::{
     BADGE, HEADER, Layout, PADDING, ROW, Rect, place_tables, shown_columns, text_width,
 };
-use super::model::{Diagram, DiagramTable, Field, Link};
+use super::model::{Diagram, DiagramColumn, DiagramReference, DiagramTable};
 use crate::analyze::KeyOrigin;
 use std::fmt::Write;
 use unicode_width::UnicodeWidthChar;
@@ -141,7 +141,7 @@ fn draw(out: &mut String, table: &DiagramTable, rect: &Rect, colour: &str) {
     }
 }
 
-fn row(out: &mut String, field: &Field, (x, y, width): (f64, f64, f64), n: usize) {
+fn row(out: &mut String, field: &DiagramColumn, (x, y, width): (f64, f64, f64), n: usize) {
     if n % 2 == 1 {
         let _ = writeln!(
             out,
@@ -193,7 +193,7 @@ fn row_y(table: &DiagramTable, rect: &Rect, column: Option<&String>) -> f64 {
 
 /// Draws a line from the child's column to the parent's, with crow's feet: a fork for many, a bar
 /// for one, a ring for optional.
-fn line(out: &mut String, diagram: &Diagram, link: &Link, layout: &Layout) {
+fn line(out: &mut String, diagram: &Diagram, link: &DiagramReference, layout: &Layout) {
     let (child, parent) = (&layout.tables[link.child], &layout.tables[link.parent]);
     let y1 = row_y(&diagram.tables[link.child], child, link.columns.first());
     let y2 = row_y(&diagram.tables[link.parent], parent, link.parent_columns.first());

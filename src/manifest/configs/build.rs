@@ -43,12 +43,12 @@ pub(crate) struct IncrementalConfig {
     /// A text or a list, as macros get it; `None`: there is no key.
     pub(crate) unique_key: Option<Json>,
     pub(crate) predicates: Option<Json>,
-    pub(crate) on_schema_change: ChangeMode,
+    pub(crate) on_schema_change: OnSchemaChange,
 }
 
 /// What happens if the query has other columns than the table (`on_schema_change`, semantics 3.9).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum ChangeMode {
+pub(crate) enum OnSchemaChange {
     /// Only the columns of the table are written. If the query lacks one, the database reports an
     /// error.
     #[default]
@@ -58,20 +58,20 @@ pub(crate) enum ChangeMode {
     SyncAllColumns,
 }
 
-impl ChangeMode {
+impl OnSchemaChange {
     /// As in dbt, unknown values mean `ignore`.
-    fn read(text: Option<&str>) -> ChangeMode {
+    fn read(text: Option<&str>) -> OnSchemaChange {
         match text {
-            Some("fail") => ChangeMode::Fail,
-            Some("append_new_columns") => ChangeMode::AppendNewColumns,
-            Some("sync_all_columns") => ChangeMode::SyncAllColumns,
-            _ => ChangeMode::Ignore,
+            Some("fail") => OnSchemaChange::Fail,
+            Some("append_new_columns") => OnSchemaChange::AppendNewColumns,
+            Some("sync_all_columns") => OnSchemaChange::SyncAllColumns,
+            _ => OnSchemaChange::Ignore,
         }
     }
 
     /// Whether columns may be added to the table.
     pub(crate) fn widens(self) -> bool {
-        matches!(self, ChangeMode::AppendNewColumns | ChangeMode::SyncAllColumns)
+        matches!(self, OnSchemaChange::AppendNewColumns | OnSchemaChange::SyncAllColumns)
     }
 }
 
@@ -148,7 +148,7 @@ impl IncrementalConfig {
             strategy: strategy.map(|s| s.into_owned()),
             unique_key: config.get("unique_key").cloned(),
             predicates: predicates.cloned(),
-            on_schema_change: ChangeMode::read(config.text("on_schema_change").as_deref()),
+            on_schema_change: OnSchemaChange::read(config.text("on_schema_change").as_deref()),
         }
     }
 
@@ -202,12 +202,12 @@ impl SnapshotConfig {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::Layer;
+    use super::super::super::ConfigLayer;
     use super::*;
     use serde_json::json;
 
     fn config(entries: &[(&str, Json)]) -> NodeConfig {
-        NodeConfig::of(Layer::InFile, entries)
+        NodeConfig::of(ConfigLayer::InFile, entries)
     }
 
     #[test]
@@ -242,7 +242,7 @@ mod tests {
         let IncrementalConfig { strategy, predicates, on_schema_change, .. } = &model.incremental;
         assert_eq!(strategy.as_deref(), Some("append"));
         assert_eq!(*predicates, Some(json!(["a > 1"])));
-        assert!(on_schema_change.widens() && *on_schema_change == ChangeMode::SyncAllColumns);
+        assert!(on_schema_change.widens() && *on_schema_change == OnSchemaChange::SyncAllColumns);
         assert!(model.incremental.has_key() && !model.build.is_audited);
         assert!(model.build.persists_docs && model.build.grants.is_some());
         assert!(model.build.has_contract);
@@ -258,10 +258,10 @@ mod tests {
 
     #[test]
     fn modes_of_change() {
-        let of = |word: &str| ChangeMode::read(Some(word));
-        assert_eq!(of("fail"), ChangeMode::Fail);
-        assert_eq!(of("append_new_columns"), ChangeMode::AppendNewColumns);
-        assert_eq!(of("whatever"), ChangeMode::Ignore);
+        let of = |word: &str| OnSchemaChange::read(Some(word));
+        assert_eq!(of("fail"), OnSchemaChange::Fail);
+        assert_eq!(of("append_new_columns"), OnSchemaChange::AppendNewColumns);
+        assert_eq!(of("whatever"), OnSchemaChange::Ignore);
         assert!(
             of("append_new_columns").widens() && !of("fail").widens() && !of("ignore").widens()
         );

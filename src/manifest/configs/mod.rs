@@ -8,7 +8,7 @@ mod build;
 mod test;
 
 use build::{BuildConfig, ModelConfig, SeedConfig, SnapshotConfig};
-pub(crate) use build::{ChangeMode, HardDeletes, Hook, IncrementalConfig};
+pub(crate) use build::{HardDeletes, Hook, IncrementalConfig, OnSchemaChange};
 pub(crate) use test::{TestConfig, TestSeverity};
 
 use super::{NodeConfig, ResourceType};

@@ -87,12 +87,12 @@ impl StoreFailures {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::Layer;
+    use super::super::super::ConfigLayer;
     use super::*;
     use serde_json::json;
 
     fn read(entries: &[(&str, serde_json::Value)]) -> TestConfig {
-        TestConfig::read(&NodeConfig::of(Layer::InFile, entries))
+        TestConfig::read(&NodeConfig::of(ConfigLayer::InFile, entries))
     }
 
     #[test]

@@ -14,11 +14,11 @@ use crate::compile::CompileError;
 use crate::config::{Json, float_text, is_whole};
 use crate::context::Bindings;
 use crate::diag::Diagnostic;
-use crate::engine::{Connection, Existing};
+use crate::engine::{Connection, ExistingRelations};
 use crate::run::CancelToken;
 use crate::system::{MemorySystem, System};
 use crate::workspace::testing::is_thorough;
-use crate::workspace::{Reading, Settings, Workspace};
+use crate::workspace::{ProjectReading, Settings, Workspace};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -38,7 +38,7 @@ fn settings_of(files: &BTreeMap<String, String>) -> Settings {
     crate::workspace::testing::settings(system)
 }
 
-fn read_project(settings: Settings) -> Reading {
+fn read_project(settings: Settings) -> ProjectReading {
     Workspace::new(settings, CancelToken::default()).read().unwrap()
 }
 
@@ -142,7 +142,7 @@ fn answers(base: &Json, cases: &[&Json]) -> Vec<(Answer, String)> {
     };
     let connection = Connection::new(revision.connect().unwrap());
     let compiler = revision.compiler(Vec::new());
-    let existing = Arc::new(Existing::Unknown);
+    let existing = Arc::new(ExistingRelations::Unknown);
     let bindings = Arc::new(Bindings::default());
     let mut out = Vec::new();
     for case in cases {

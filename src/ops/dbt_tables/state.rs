@@ -4,7 +4,7 @@
 use super::{read_project, report, settings_of, share, table};
 use crate::config::Json;
 use crate::manifest::ResourceType;
-use crate::select::{Indirect, PreviousState, Selection, select_nodes};
+use crate::select::{IndirectSelection, PreviousState, Selection, select_nodes};
 use crate::system::MemorySystem;
 use crate::workspace::Revision;
 use crate::workspace::testing::written_manifest;
@@ -90,7 +90,7 @@ fn listed(new: &Side, old: &Side, criterion: &str) -> BTreeSet<String> {
     let previous = PreviousState::new(Some(&old.manifest), None);
     let selection = Selection {
         select: vec![criterion.to_owned()],
-        indirect: Indirect::Empty,
+        indirect: IndirectSelection::Empty,
         ..Selection::default()
     };
     let set = select_nodes(&new.revision.manifest, &selection, &[], Some(&previous), KINDS).value;

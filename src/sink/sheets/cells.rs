@@ -13,30 +13,30 @@ const LONGEST: usize = 50_000;
 const WHOLE: u64 = 1 << 53;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Choices {
+pub(super) struct CellOptions {
     pub(super) nan_as_text: bool,
     pub(super) cut_long_text: bool,
 }
 
 /// A cell's value as Sheets stores it. A text is never interpreted as a formula.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Value {
+pub(super) enum SheetValue {
     Empty,
     Bool(bool),
     Number(f64),
     Text(String),
 }
 
-impl Value {
+impl SheetValue {
     /// The cell for a request. An empty value stands for null, because the API's client drops nulls
     /// from lists, so that columns would shift.
     pub(super) fn data(&self) -> CellData {
         let mut value = ExtendedValue::default();
         match self {
-            Value::Empty => return CellData::default(),
-            Value::Bool(b) => value.bool_value = Some(*b),
-            Value::Number(n) => value.number_value = Some(*n),
-            Value::Text(s) => value.string_value = Some(s.clone()),
+            SheetValue::Empty => return CellData::default(),
+            SheetValue::Bool(b) => value.bool_value = Some(*b),
+            SheetValue::Number(n) => value.number_value = Some(*n),
+            SheetValue::Text(s) => value.string_value = Some(s.clone()),
         }
         CellData { user_entered_value: Some(value), ..CellData::default() }
     }
@@ -44,9 +44,9 @@ impl Value {
     /// The approximate size in a request, in bytes.
     pub(super) fn size(&self) -> usize {
         match self {
-            Value::Empty => 3,
-            Value::Bool(_) | Value::Number(_) => 64,
-            Value::Text(s) => {
+            SheetValue::Empty => 3,
+            SheetValue::Bool(_) | SheetValue::Number(_) => 64,
+            SheetValue::Text(s) => {
                 48 + s
                     .bytes()
                     .map(|b| if b < 0x20 { 6 } else { 1 + usize::from(b == b'"' || b == b'\\') })
@@ -59,11 +59,11 @@ impl Value {
     /// not store empty texts, so these equal empty cells.
     pub(super) fn key(&self) -> String {
         match self {
-            Value::Empty => String::new(),
-            Value::Text(s) if s.is_empty() => String::new(),
-            Value::Bool(b) => format!("b{b}"),
-            Value::Number(n) => format!("n{n}"),
-            Value::Text(s) => format!("t{s}"),
+            SheetValue::Empty => String::new(),
+            SheetValue::Text(s) if s.is_empty() => String::new(),
+            SheetValue::Bool(b) => format!("b{b}"),
+            SheetValue::Number(n) => format!("n{n}"),
+            SheetValue::Text(s) => format!("t{s}"),
         }
     }
 }
@@ -71,51 +71,51 @@ impl Value {
 /// Converts a value. Dates and times become serial numbers: days since 1899-12-30. Integers beyond
 /// 2^53, and decimals with more digits than a double holds, become texts. The error is the length
 /// of a text that is too long.
-pub(super) fn sheet_value(cell: &Cell, choices: Choices) -> Result<Value, usize> {
+pub(super) fn sheet_value(cell: &Cell, choices: CellOptions) -> Result<SheetValue, usize> {
     Ok(match cell {
-        Cell::Null => Value::Empty,
-        Cell::Bool(b) => Value::Bool(*b),
-        Cell::Int(i) if i.unsigned_abs() <= WHOLE => Value::Number(*i as f64),
-        Cell::Int(i) => Value::Text(i.to_string()),
-        Cell::Float(f) if f.is_finite() => Value::Number(if *f == 0.0 { 0.0 } else { *f }),
-        Cell::Float(f) if choices.nan_as_text => Value::Text(f.to_string()),
-        Cell::Float(_) => Value::Empty,
+        Cell::Null => SheetValue::Empty,
+        Cell::Bool(b) => SheetValue::Bool(*b),
+        Cell::Int(i) if i.unsigned_abs() <= WHOLE => SheetValue::Number(*i as f64),
+        Cell::Int(i) => SheetValue::Text(i.to_string()),
+        Cell::Float(f) if f.is_finite() => SheetValue::Number(if *f == 0.0 { 0.0 } else { *f }),
+        Cell::Float(f) if choices.nan_as_text => SheetValue::Text(f.to_string()),
+        Cell::Float(_) => SheetValue::Empty,
         Cell::Decimal(s) => match s.parse::<f64>() {
-            Ok(n) if n.is_finite() && significant_digits(s) <= 15 => Value::Number(n),
+            Ok(n) if n.is_finite() && significant_digits(s) <= 15 => SheetValue::Number(n),
             // Postgres' numeric can be infinite or NaN too.
-            Ok(n) if !n.is_finite() && !choices.nan_as_text => Value::Empty,
-            _ => Value::Text(s.clone()),
+            Ok(n) if !n.is_finite() && !choices.nan_as_text => SheetValue::Empty,
+            _ => SheetValue::Text(s.clone()),
         },
         Cell::Date(s) => s
             .parse::<Date>()
             .ok()
             .and_then(|d| serial(d.to_datetime(Time::midnight())))
-            .map_or_else(|| Value::Text(s.clone()), Value::Number),
-        Cell::Timestamp(s) => {
-            timestamp(s).and_then(serial).map_or_else(|| Value::Text(s.clone()), Value::Number)
-        }
+            .map_or_else(|| SheetValue::Text(s.clone()), SheetValue::Number),
+        Cell::Timestamp(s) => timestamp(s)
+            .and_then(serial)
+            .map_or_else(|| SheetValue::Text(s.clone()), SheetValue::Number),
         Cell::Time(s) => match s.parse::<Time>() {
-            Ok(t) => Value::Number(seconds_of(t) / 86_400.0),
-            Err(_) => Value::Text(s.clone()),
+            Ok(t) => SheetValue::Number(seconds_of(t) / 86_400.0),
+            Err(_) => SheetValue::Text(s.clone()),
         },
         Cell::Text(s) => text(s, choices)?,
         Cell::Json(j) => text(&j.to_string(), choices)?,
     })
 }
 
-fn text(s: &str, choices: Choices) -> Result<Value, usize> {
+fn text(s: &str, choices: CellOptions) -> Result<SheetValue, usize> {
     // There are never more UTF-16 code units than bytes.
     if s.len() <= LONGEST {
-        return Ok(Value::Text(s.to_owned()));
+        return Ok(SheetValue::Text(s.to_owned()));
     }
     let length: usize = s.chars().map(char::len_utf16).sum();
     if length <= LONGEST {
-        return Ok(Value::Text(s.to_owned()));
+        return Ok(SheetValue::Text(s.to_owned()));
     }
     if !choices.cut_long_text {
         return Err(length);
     }
-    Ok(Value::Text(cut(s)))
+    Ok(SheetValue::Text(cut(s)))
 }
 
 /// The longest prefix of a text that fits into a cell.
@@ -171,49 +171,57 @@ pub(super) fn number_format_of(column: &SqlType, own: Option<&str>) -> Option<Nu
 mod tests {
     use super::*;
 
-    const PLAIN: Choices = Choices { nan_as_text: false, cut_long_text: false };
+    const PLAIN: CellOptions = CellOptions { nan_as_text: false, cut_long_text: false };
 
-    fn of(cell: Cell) -> Value {
+    fn of(cell: Cell) -> SheetValue {
         sheet_value(&cell, PLAIN).unwrap()
     }
 
     #[test]
     fn dates_are_days_since_1899() {
-        assert_eq!(of(Cell::Date("1899-12-31".into())), Value::Number(1.0));
-        assert_eq!(of(Cell::Date("2024-01-31".into())), Value::Number(45322.0));
-        assert_eq!(of(Cell::Timestamp("2024-01-31 12:00:00".into())), Value::Number(45322.5));
-        assert_eq!(of(Cell::Timestamp("2024-01-31 13:00:00+01:00".into())), Value::Number(45322.5));
-        assert_eq!(of(Cell::Time("06:00:00".into())), Value::Number(0.25));
+        assert_eq!(of(Cell::Date("1899-12-31".into())), SheetValue::Number(1.0));
+        assert_eq!(of(Cell::Date("2024-01-31".into())), SheetValue::Number(45322.0));
+        assert_eq!(of(Cell::Timestamp("2024-01-31 12:00:00".into())), SheetValue::Number(45322.5));
+        assert_eq!(
+            of(Cell::Timestamp("2024-01-31 13:00:00+01:00".into())),
+            SheetValue::Number(45322.5)
+        );
+        assert_eq!(of(Cell::Time("06:00:00".into())), SheetValue::Number(0.25));
         // A date before the first day, and a value that is not a date.
-        assert_eq!(of(Cell::Date("1850-01-01".into())), Value::Text("1850-01-01".into()));
-        assert_eq!(of(Cell::Timestamp("infinity".into())), Value::Text("infinity".into()));
+        assert_eq!(of(Cell::Date("1850-01-01".into())), SheetValue::Text("1850-01-01".into()));
+        assert_eq!(of(Cell::Timestamp("infinity".into())), SheetValue::Text("infinity".into()));
     }
 
     #[test]
     fn numbers_that_a_double_does_not_hold_are_text() {
-        assert_eq!(of(Cell::Int(1 << 53)), Value::Number(9_007_199_254_740_992.0));
-        assert_eq!(of(Cell::Int((1 << 53) + 1)), Value::Text("9007199254740993".into()));
-        assert_eq!(of(Cell::Decimal("0.100".into())), Value::Number(0.1));
+        assert_eq!(of(Cell::Int(1 << 53)), SheetValue::Number(9_007_199_254_740_992.0));
+        assert_eq!(of(Cell::Int((1 << 53) + 1)), SheetValue::Text("9007199254740993".into()));
+        assert_eq!(of(Cell::Decimal("0.100".into())), SheetValue::Number(0.1));
         assert_eq!(
             of(Cell::Decimal("1234567890123456.5".into())),
-            Value::Text("1234567890123456.5".into())
+            SheetValue::Text("1234567890123456.5".into())
         );
-        assert_eq!(of(Cell::Float(f64::NAN)), Value::Empty);
-        let text = Choices { nan_as_text: true, ..PLAIN };
+        assert_eq!(of(Cell::Float(f64::NAN)), SheetValue::Empty);
+        let text = CellOptions { nan_as_text: true, ..PLAIN };
         assert_eq!(
             sheet_value(&Cell::Float(f64::NEG_INFINITY), text),
-            Ok(Value::Text("-inf".into()))
+            Ok(SheetValue::Text("-inf".into()))
         );
-        assert_eq!(sheet_value(&Cell::Decimal("NaN".into()), text), Ok(Value::Text("NaN".into())));
+        assert_eq!(
+            sheet_value(&Cell::Decimal("NaN".into()), text),
+            Ok(SheetValue::Text("NaN".into()))
+        );
     }
 
     #[test]
     fn text_stays_text_and_has_an_end() {
-        assert_eq!(of(Cell::Text("=1+1".into())), Value::Text("=1+1".into()));
+        assert_eq!(of(Cell::Text("=1+1".into())), SheetValue::Text("=1+1".into()));
         let long = "😀".repeat(25_001);
         assert_eq!(sheet_value(&Cell::Text(long.clone()), PLAIN), Err(50_002));
-        let cut = Choices { cut_long_text: true, ..PLAIN };
-        let Ok(Value::Text(short)) = sheet_value(&Cell::Text(long), cut) else { panic!("no text") };
+        let cut = CellOptions { cut_long_text: true, ..PLAIN };
+        let Ok(SheetValue::Text(short)) = sheet_value(&Cell::Text(long), cut) else {
+            panic!("no text")
+        };
         assert_eq!(short.chars().count(), 25_000);
     }
 

@@ -1,7 +1,7 @@
 //! Sends requests to the API: limits their rate and time, and retries if that can help.
 
 use super::auth::{find_account, read_variable};
-use super::errors::{SheetFailure, Subject, classify_error};
+use super::errors::{RequestSubject, SheetFailure, classify_error};
 use crate::config::SheetTarget;
 use crate::sink::{SinkError, SinkJob};
 use crate::system::System;
@@ -49,14 +49,14 @@ pub(super) struct Tab {
 
 /// A spreadsheet without its cells.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Book {
+pub(super) struct SpreadsheetState {
     pub(super) title: String,
     pub(super) tabs: Vec<Tab>,
 }
 
 /// The times of the writes of the last minute.
 #[derive(Debug, Default)]
-pub(crate) struct Pace(Mutex<VecDeque<Instant>>);
+pub(crate) struct RequestPace(Mutex<VecDeque<Instant>>);
 
 struct Settings {
     timeout: Duration,
@@ -94,10 +94,10 @@ pub(super) struct Client<'a> {
     spreadsheet: &'a str,
     account: String,
     settings: Settings,
-    pace: &'a Pace,
+    pace: &'a RequestPace,
     sent: std::sync::atomic::AtomicUsize,
     system: &'a dyn System,
-    stopped: &'a (dyn Fn() -> bool + Sync),
+    is_stopped: &'a (dyn Fn() -> bool + Sync),
 }
 
 /// Records what the API's client does not pass on, and turns off its retries: we retry ourselves.
@@ -155,7 +155,7 @@ impl<'a> Client<'a> {
             pace: job.pace,
             sent: Default::default(),
             system: job.system,
-            stopped: job.stopped,
+            is_stopped: job.is_stopped,
         })
     }
 
@@ -164,11 +164,11 @@ impl<'a> Client<'a> {
         self.sent.load(std::sync::atomic::Ordering::Relaxed)
     }
 
-    pub(super) async fn book(&self) -> Result<Book, SinkError> {
+    pub(super) async fn book(&self) -> Result<SpreadsheetState, SinkError> {
         self.again(|| self.try_book()).await
     }
 
-    async fn try_book(&self) -> Result<Book, Failed> {
+    async fn try_book(&self) -> Result<SpreadsheetState, Failed> {
         let mut noted = Noted::default();
         let call = self
             .hub
@@ -218,7 +218,7 @@ impl<'a> Client<'a> {
     pub(super) async fn update(
         &self,
         make: &dyn Fn() -> Vec<Request>,
-        landed: Option<&dyn Fn(&Book) -> bool>,
+        landed: Option<&dyn Fn(&SpreadsheetState) -> bool>,
     ) -> Result<(), SinkError> {
         let mut failures = 0;
         loop {
@@ -285,7 +285,7 @@ impl<'a> Client<'a> {
         loop {
             match tokio::time::timeout(TICK.min(end - Instant::now()), &mut call).await {
                 Ok(answer) => return Ok(answer),
-                Err(_) if (self.stopped)() => return Err(interrupted()),
+                Err(_) if (self.is_stopped)() => return Err(interrupted()),
                 Err(_) if Instant::now() >= end => {
                     let seconds = self.settings.timeout.as_secs_f64();
                     return Err(SheetFailure::lost(format!("no answer within {seconds} s")).error);
@@ -300,7 +300,7 @@ impl<'a> Client<'a> {
         answer: Result<common::Result<T>, SinkError>,
         noted: Noted,
     ) -> Result<T, Failed> {
-        let subject = Subject { spreadsheet: self.spreadsheet, account: &self.account };
+        let subject = RequestSubject { spreadsheet: self.spreadsheet, account: &self.account };
         let failure = match answer {
             Ok(Ok(value)) => return Ok(value),
             Ok(Err(e)) => classify_error(e, noted.status, &subject),
@@ -350,7 +350,7 @@ impl<'a> Client<'a> {
     async fn sleep(&self, time: Duration) -> Result<(), SinkError> {
         let end = Instant::now() + time;
         loop {
-            if (self.stopped)() {
+            if (self.is_stopped)() {
                 return Err(interrupted());
             }
             let left = end.saturating_duration_since(Instant::now());
@@ -376,7 +376,7 @@ fn size_of(count: Option<i32>) -> usize {
     count.and_then(|n| usize::try_from(n).ok()).unwrap_or_default()
 }
 
-fn book(spreadsheet: Spreadsheet) -> Book {
+fn book(spreadsheet: Spreadsheet) -> SpreadsheetState {
     let tabs = spreadsheet.sheets.unwrap_or_default().into_iter().filter_map(|sheet| {
         let properties = sheet.properties?;
         let grid = properties.grid_properties.unwrap_or_default();
@@ -396,7 +396,7 @@ fn book(spreadsheet: Spreadsheet) -> Book {
             notes: notes.collect(),
         })
     });
-    Book {
+    SpreadsheetState {
         tabs: tabs.collect(),
         title: spreadsheet.properties.and_then(|p| p.title).unwrap_or_default(),
     }

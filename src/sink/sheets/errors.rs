@@ -32,12 +32,16 @@ impl SheetFailure {
 }
 
 /// The spreadsheet and the account, for messages.
-pub(super) struct Subject<'a> {
+pub(super) struct RequestSubject<'a> {
     pub(super) spreadsheet: &'a str,
     pub(super) account: &'a str,
 }
 
-pub(super) fn classify_error(e: Error, status: Option<u16>, subject: &Subject<'_>) -> SheetFailure {
+pub(super) fn classify_error(
+    e: Error,
+    status: Option<u16>,
+    subject: &RequestSubject<'_>,
+) -> SheetFailure {
     match e {
         Error::BadRequest(json) => {
             let code = json
@@ -66,8 +70,8 @@ fn chain(e: &dyn std::error::Error) -> String {
     text
 }
 
-fn answer(status: u16, json: &Json, subject: &Subject<'_>) -> SheetFailure {
-    let Subject { spreadsheet, account } = subject;
+fn answer(status: u16, json: &Json, subject: &RequestSubject<'_>) -> SheetFailure {
+    let RequestSubject { spreadsheet, account } = subject;
     let said = json.pointer("/error/message").and_then(Json::as_str).unwrap_or("no reason given");
     let word = json.pointer("/error/status").and_then(Json::as_str).unwrap_or_default();
     let details = json.pointer("/error/details").and_then(Json::as_array).into_iter().flatten();
@@ -135,7 +139,7 @@ fn quota() -> SheetFailure {
 
 fn token(
     e: &(dyn std::error::Error + Send + Sync + 'static),
-    subject: &Subject<'_>,
+    subject: &RequestSubject<'_>,
 ) -> SheetFailure {
     let said = chain(e);
     let refused = matches!(
@@ -166,8 +170,8 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    const SUBJECT: Subject<'static> =
-        Subject { spreadsheet: "abc", account: "robot@x.iam.gserviceaccount.com" };
+    const SUBJECT: RequestSubject<'static> =
+        RequestSubject { spreadsheet: "abc", account: "robot@x.iam.gserviceaccount.com" };
 
     fn of(status: u16, json: Json) -> SheetFailure {
         classify_error(Error::BadRequest(json), Some(status), &SUBJECT)

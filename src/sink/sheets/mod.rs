@@ -19,7 +19,7 @@ mod rows;
 mod sheet;
 mod write;
 
-pub(crate) use client::Pace;
+pub(crate) use client::RequestPace;
 
 use super::{SinkError, SinkJob, SinkTable, WrittenRows};
 use crate::config::SheetTarget;

@@ -1,6 +1,6 @@
 //! Builds the requests of a batch.
 
-use super::cells::Value;
+use super::cells::SheetValue;
 use super::client::{SheetNote, Tab};
 use google_sheets4::FieldMask;
 use google_sheets4::api::{
@@ -95,15 +95,15 @@ pub(super) fn append_cells(id: i32, dimension: &str, by: usize) -> Option<Reques
     (by > 0).then(|| Request { append_dimension: Some(request), ..Request::default() })
 }
 
-fn rows(lines: &[Vec<Value>]) -> Vec<RowData> {
+fn rows(lines: &[Vec<SheetValue>]) -> Vec<RowData> {
     lines
         .iter()
-        .map(|line| RowData { values: Some(line.iter().map(Value::data).collect()) })
+        .map(|line| RowData { values: Some(line.iter().map(SheetValue::data).collect()) })
         .collect()
 }
 
 /// Writes values into an area and clears the cells that they do not cover.
-pub(super) fn fill_area(area: Area, lines: &[Vec<Value>]) -> Request {
+pub(super) fn fill_area(area: Area, lines: &[Vec<SheetValue>]) -> Request {
     Request {
         update_cells: Some(UpdateCellsRequest {
             range: Some(range(area)),
@@ -116,7 +116,11 @@ pub(super) fn fill_area(area: Area, lines: &[Vec<Value>]) -> Request {
 }
 
 /// Writes values from a position on.
-pub(super) fn fill_from(tab: i32, (row, column): (usize, usize), lines: &[Vec<Value>]) -> Request {
+pub(super) fn fill_from(
+    tab: i32,
+    (row, column): (usize, usize),
+    lines: &[Vec<SheetValue>],
+) -> Request {
     let start = GridCoordinate {
         sheet_id: Some(tab),
         row_index: Some(int(row)),

@@ -1,6 +1,6 @@
 //! A table as lines of values, and its division into pieces that fit into one request.
 
-use super::cells::{Choices, Value, sheet_value};
+use super::cells::{CellOptions, SheetValue, sheet_value};
 use crate::sink::{SinkError, SinkTable};
 
 /// The maximum number of cells of one request; `MOST_BYTES` is its approximate maximum size.
@@ -12,9 +12,9 @@ const MOST_BYTES: usize = 1_900_000;
 
 /// The lines of a table: the header and the rows, or only rows in some order. They are computed on
 /// demand, so that a large table is not held twice.
-pub(super) struct Lines<'a> {
+pub(super) struct SheetLines<'a> {
     table: &'a SinkTable,
-    choices: Choices,
+    choices: CellOptions,
     /// Indices of rows; `None` is the header.
     order: Vec<Option<usize>>,
 }
@@ -24,20 +24,20 @@ pub(super) struct Lines<'a> {
 pub(super) struct Piece {
     pub(super) line: usize,
     pub(super) column: usize,
-    pub(super) lines: Vec<Vec<Value>>,
+    pub(super) lines: Vec<Vec<SheetValue>>,
 }
 
-impl<'a> Lines<'a> {
+impl<'a> SheetLines<'a> {
     pub(super) fn new(
         table: &'a SinkTable,
-        choices: Choices,
+        choices: CellOptions,
         order: Vec<Option<usize>>,
-    ) -> Lines<'a> {
-        Lines { table, choices, order }
+    ) -> SheetLines<'a> {
+        SheetLines { table, choices, order }
     }
 
-    pub(super) fn with_header(table: &'a SinkTable, choices: Choices) -> Lines<'a> {
-        Lines::new(
+    pub(super) fn with_header(table: &'a SinkTable, choices: CellOptions) -> SheetLines<'a> {
+        SheetLines::new(
             table,
             choices,
             std::iter::once(None).chain((0..table.rows.len()).map(Some)).collect(),
@@ -56,18 +56,18 @@ impl<'a> Lines<'a> {
         self.len() * self.width()
     }
 
-    pub(super) fn line(&self, number: usize) -> Vec<Value> {
+    pub(super) fn line(&self, number: usize) -> Vec<SheetValue> {
         match self.order[number] {
-            None => self.table.columns.iter().map(|c| Value::Text(c.header.clone())).collect(),
+            None => self.table.columns.iter().map(|c| SheetValue::Text(c.header.clone())).collect(),
             // Texts that are too long were rejected by `check_lengths`.
             Some(row) => self.table.rows[row]
                 .iter()
-                .map(|c| sheet_value(c, self.choices).unwrap_or(Value::Empty))
+                .map(|c| sheet_value(c, self.choices).unwrap_or(SheetValue::Empty))
                 .collect(),
         }
     }
 
-    pub(super) fn all(&self) -> Vec<Vec<Value>> {
+    pub(super) fn all(&self) -> Vec<Vec<SheetValue>> {
         (0..self.len()).map(|n| self.line(n)).collect()
     }
 
@@ -91,7 +91,7 @@ impl<'a> Lines<'a> {
     pub(super) fn pieces(&self) -> impl Iterator<Item = Piece> + '_ {
         let mut next = 0;
         // The rest of a line that was split.
-        let mut rest: Option<(usize, usize, Vec<Value>)> = None;
+        let mut rest: Option<(usize, usize, Vec<SheetValue>)> = None;
         std::iter::from_fn(move || {
             if let Some((line, column, values)) = rest.take() {
                 let (now, later) = cut(values);
@@ -122,12 +122,12 @@ impl<'a> Lines<'a> {
     }
 }
 
-fn size(line: &[Value]) -> usize {
-    20 + line.iter().map(Value::size).sum::<usize>()
+fn size(line: &[SheetValue]) -> usize {
+    20 + line.iter().map(SheetValue::size).sum::<usize>()
 }
 
 /// Splits a line into the cells that fit, at least one, and the others.
-fn cut(mut values: Vec<Value>) -> (Vec<Value>, Vec<Value>) {
+fn cut(mut values: Vec<SheetValue>) -> (Vec<SheetValue>, Vec<SheetValue>) {
     let mut sum = 0;
     let fits = values.iter().take_while(|v| {
         sum += v.size();
@@ -139,7 +139,7 @@ fn cut(mut values: Vec<Value>) -> (Vec<Value>, Vec<Value>) {
 }
 
 /// Checks that every text fits into a cell.
-pub(super) fn check_lengths(table: &SinkTable, choices: Choices) -> Result<(), SinkError> {
+pub(super) fn check_lengths(table: &SinkTable, choices: CellOptions) -> Result<(), SinkError> {
     for (i, row) in table.rows.iter().enumerate() {
         for (column, cell) in table.columns.iter().zip(row) {
             if let Err(length) = sheet_value(cell, choices) {
@@ -162,7 +162,7 @@ mod tests {
     use crate::sink::SinkColumn;
     use proptest::prelude::*;
 
-    const PLAIN: Choices = Choices { nan_as_text: false, cut_long_text: false };
+    const PLAIN: CellOptions = CellOptions { nan_as_text: false, cut_long_text: false };
 
     fn table(columns: usize, rows: Vec<Vec<Cell>>) -> SinkTable {
         let column = |i: usize| SinkColumn {
@@ -175,8 +175,8 @@ mod tests {
     }
 
     /// Puts pieces back together.
-    fn together(lines: &Lines<'_>) -> Vec<Vec<Value>> {
-        let mut out = vec![vec![Value::Bool(false); lines.width()]; lines.len()];
+    fn together(lines: &SheetLines<'_>) -> Vec<Vec<SheetValue>> {
+        let mut out = vec![vec![SheetValue::Bool(false); lines.width()]; lines.len()];
         for piece in lines.pieces() {
             assert!(piece.lines.iter().map(Vec::len).sum::<usize>() <= PIECE.max(lines.width()));
             let bytes: usize = piece.lines.iter().map(|l| size(l)).sum();
@@ -197,7 +197,7 @@ mod tests {
     fn a_line_that_is_too_large_is_cut() {
         let long = Cell::Text("x".repeat(49_000));
         let table = table(100, vec![vec![long; 100], vec![Cell::Null; 100]]);
-        let lines = Lines::with_header(&table, PLAIN);
+        let lines = SheetLines::with_header(&table, PLAIN);
         assert!(!lines.is_small(0));
         assert_eq!(together(&lines), lines.all());
         assert!(lines.pieces().count() > 3);
@@ -211,7 +211,7 @@ mod tests {
                 .map(|n| (0..columns).map(|c| if c == 0 { Cell::Text("\u{1}".repeat(n % 50_000)) } else { Cell::Int(1) }).collect())
                 .collect();
             let table = table(columns, rows);
-            let lines = Lines::with_header(&table, PLAIN);
+            let lines = SheetLines::with_header(&table, PLAIN);
             prop_assert_eq!(together(&lines), lines.all());
         }
     }

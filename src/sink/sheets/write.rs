@@ -1,13 +1,13 @@
 //! Sends the requests of each mode: replace, append, upsert.
 
-use super::cells::{Choices, Value, number_format_of, sheet_value};
-use super::client::{Book, Client, Tab};
+use super::cells::{CellOptions, SheetValue, number_format_of, sheet_value};
+use super::client::{Client, SpreadsheetState, Tab};
 use super::requests::{
     Area, add_tab, append_cells, copy_area, delete_tab, fill_area, fill_from, freeze_header,
     number_format, set_bold, set_note,
 };
-use super::rows::{Lines, check_lengths};
-use super::sheet::{Keys, Rows, Sheet, group_columns, key_of, reorder_columns};
+use super::rows::{SheetLines, check_lengths};
+use super::sheet::{RowKeys, RowPlan, Sheet, group_columns, key_of, reorder_columns};
 use crate::config::{SheetMode, SheetTarget};
 use crate::sink::{SinkError, SinkJob, SinkTable, WrittenRows, count};
 use google_sheets4::api::Request;
@@ -34,10 +34,10 @@ struct Write<'a> {
     target: &'a SheetTarget,
     table: &'a SinkTable,
     job: &'a SinkJob<'a>,
-    choices: Choices,
+    choices: CellOptions,
     /// Identifies this write, even among those of the same run.
     token: String,
-    book: Book,
+    book: SpreadsheetState,
     /// `None` if the tab does not exist.
     tab: Option<Tab>,
     /// The id of the tab, or the one that it will get.
@@ -50,7 +50,8 @@ pub(super) async fn write_table(
     table: &SinkTable,
     job: &SinkJob<'_>,
 ) -> Result<WrittenRows, SinkError> {
-    let choices = Choices { nan_as_text: target.nan_as_text, cut_long_text: target.cut_long_text };
+    let choices =
+        CellOptions { nan_as_text: target.nan_as_text, cut_long_text: target.cut_long_text };
     check_lengths(table, choices)?;
     if table.columns.len() > MOST_COLUMNS {
         return Err(SinkError::new(format!(
@@ -71,7 +72,7 @@ pub(super) async fn write_table(
 }
 
 /// An id that no tab has.
-fn new_id(book: &Book) -> i32 {
+fn new_id(book: &SpreadsheetState) -> i32 {
     loop {
         let id = (uuid::Uuid::new_v4().as_fields().0 >> 1) as i32;
         if id > 0 && book.tabs.iter().all(|t| t.id != id) {
@@ -82,11 +83,11 @@ fn new_id(book: &Book) -> i32 {
 
 impl Write<'_> {
     fn note_key(&self) -> String {
-        format!("strata:{}", self.job.export)
+        format!("strata:{}", self.job.export_name)
     }
 
     fn note(&self) -> Request {
-        let value = json!({ "run": self.job.run, "write": self.token }).to_string();
+        let value = json!({ "run": self.job.run_id, "write": self.token }).to_string();
         set_note(self.id, self.tab.as_ref(), &self.note_key(), &value)
     }
 
@@ -103,7 +104,7 @@ impl Write<'_> {
     }
 
     /// Whether that batch was applied.
-    fn landed(&self, book: &Book) -> bool {
+    fn landed(&self, book: &SpreadsheetState) -> bool {
         book.tabs.iter().any(|t| {
             t.id == self.id && self.noted(t, "write").as_deref() == Some(self.token.as_str())
         })
@@ -112,7 +113,7 @@ impl Write<'_> {
     /// The prefix of the titles of this export's hidden tabs. A run that was killed may leave one
     /// behind.
     fn staging_prefix(&self) -> String {
-        let name = self.job.export;
+        let name = self.job.export_name;
         let short = match name.chars().count() > LONGEST_NAME {
             true => {
                 let start: String = name.chars().take(LONGEST_NAME - 9).collect();
@@ -188,7 +189,7 @@ impl Write<'_> {
         Err(e.help("export fewer rows or columns, delete empty rows of other tabs, or use another spreadsheet"))
     }
 
-    fn done(&self, what: String, lines: &Lines<'_>, requests: usize) -> WrittenRows {
+    fn done(&self, what: String, lines: &SheetLines<'_>, requests: usize) -> WrittenRows {
         let (place, title) = (&self.target.sheet, &self.book.title);
         let message = if self.job.dry_run {
             format!(
@@ -203,7 +204,7 @@ impl Write<'_> {
     }
 
     async fn replace(&self) -> Result<WrittenRows, SinkError> {
-        let lines = Lines::with_header(self.table, self.choices);
+        let lines = SheetLines::with_header(self.table, self.choices);
         let size = self.size(lines.len(), lines.width());
         let what = format!(
             "replace all by {}, {}",
@@ -228,7 +229,7 @@ impl Write<'_> {
     }
 
     /// The batch that replaces everything by values that it contains.
-    fn replace_at_once(&self, lines: &Lines<'_>) -> Vec<Request> {
+    fn replace_at_once(&self, lines: &SheetLines<'_>) -> Vec<Request> {
         let size = self.size(lines.len(), lines.width());
         let mut requests = self.delete_stale();
         let whole = self.area((0, size.0), (0, size.1));
@@ -237,7 +238,7 @@ impl Write<'_> {
     }
 
     /// The batch that replaces everything by the content of a hidden tab.
-    fn replace_from(&self, staging: i32, lines: &Lines<'_>) -> Vec<Request> {
+    fn replace_from(&self, staging: i32, lines: &SheetLines<'_>) -> Vec<Request> {
         let size = self.size(lines.len(), lines.width());
         let whole = self.area((0, size.0), (0, size.1));
         let from = Area { tab: staging, rows: (0, lines.len()), columns: (0, lines.width()) };
@@ -251,7 +252,7 @@ impl Write<'_> {
     /// Surrounds the requests that fill the cells with all others of a replacement.
     fn replace_by(
         &self,
-        lines: &Lines<'_>,
+        lines: &SheetLines<'_>,
         size: (usize, usize),
         cells: Vec<Request>,
     ) -> Vec<Request> {
@@ -266,7 +267,7 @@ impl Write<'_> {
     }
 
     /// Fills a new hidden tab with lines and returns its id.
-    async fn stage(&self, lines: &Lines<'_>) -> Result<i32, SinkError> {
+    async fn stage(&self, lines: &SheetLines<'_>) -> Result<i32, SinkError> {
         let id = loop {
             let id = new_id(&self.book);
             if id != self.id {
@@ -298,15 +299,15 @@ impl Write<'_> {
     /// Adds rows below the last one. With a key, rows that exist already are overwritten in place.
     async fn add(&self, key: &[String]) -> Result<WrittenRows, SinkError> {
         if let Some(tab) =
-            self.tab.as_ref().filter(|t| self.noted(t, "run").as_deref() == Some(self.job.run))
+            self.tab.as_ref().filter(|t| self.noted(t, "run").as_deref() == Some(self.job.run_id))
         {
             return Ok(self.written_before(tab));
         }
         let sheet = self.read().await?;
         let keys = self.keys(key, &sheet)?;
-        let plan = Rows::new(&keys, &sheet, self.table.rows.len());
-        let lines = Lines::new(self.table, self.choices, plan.order());
-        let size = self.size(sheet.used + plan.new.len(), sheet.width);
+        let plan = RowPlan::new(&keys, &sheet, self.table.rows.len());
+        let lines = SheetLines::new(self.table, self.choices, plan.order());
+        let size = self.size(sheet.used_rows + plan.added.len(), sheet.width);
         let copies = plan.runs().count() * sheet.segments.len();
         let small = lines.is_small(copies * RANGE);
         if copies > MOST_COPIES {
@@ -317,7 +318,7 @@ impl Write<'_> {
             return Err(e.help("use `mode: replace`, or sort the sheet by its key"));
         }
         self.check_cell_limit(size, if small { 0 } else { lines.cells() })?;
-        let (added, changed) = (count(plan.new.len(), "row"), count(plan.known.len(), "row"));
+        let (added, changed) = (count(plan.added.len(), "row"), count(plan.updated.len(), "row"));
         let what = if key.is_empty() {
             format!("add {added}")
         } else {
@@ -338,7 +339,7 @@ impl Write<'_> {
         } else {
             // The staging tab has the columns in the order of the sheet.
             let staged = reorder_columns(self.table, &sheet);
-            let lines = Lines::new(&staged, self.choices, plan.order());
+            let lines = SheetLines::new(&staged, self.choices, plan.order());
             let staging = self.stage(&lines).await?;
             self.show(&|| self.add_from(&sheet, &plan, staging)).await?;
         }
@@ -348,7 +349,7 @@ impl Write<'_> {
     /// The result if an earlier attempt of this run has already written the rows.
     fn written_before(&self, tab: &Tab) -> WrittenRows {
         if self.job.dry_run {
-            let lines = Lines::new(self.table, self.choices, Vec::new());
+            let lines = SheetLines::new(self.table, self.choices, Vec::new());
             return self.done("write nothing a second time".to_owned(), &lines, 0);
         }
         let message = format!("{}: this run has written its rows before", tab.title);
@@ -356,14 +357,19 @@ impl Write<'_> {
     }
 
     /// The batch that adds `all` lines, which it contains.
-    fn add_at_once(&self, sheet: &Sheet, plan: &Rows, all: &[Vec<Value>]) -> Vec<Request> {
+    fn add_at_once(&self, sheet: &Sheet, plan: &RowPlan, all: &[Vec<SheetValue>]) -> Vec<Request> {
         let mut cells = Vec::new();
         for run in plan.runs() {
-            let lines = &all[run.first..run.first + run.length];
+            let lines = &all[run.first_line..run.first_line + run.length];
             for s in &sheet.segments {
-                let part: Vec<Vec<Value>> =
-                    lines.iter().map(|l| s.own.iter().map(|c| l[*c].clone()).collect()).collect();
-                let place = self.area((run.at, run.at + run.length), (s.at, s.at + s.own.len()));
+                let part: Vec<Vec<SheetValue>> = lines
+                    .iter()
+                    .map(|l| s.table_columns.iter().map(|c| l[*c].clone()).collect())
+                    .collect();
+                let place = self.area(
+                    (run.first_tab_row, run.first_tab_row + run.length),
+                    (s.first_tab_column, s.first_tab_column + s.table_columns.len()),
+                );
                 cells.push(fill_area(place, &part));
             }
         }
@@ -373,16 +379,19 @@ impl Write<'_> {
     }
 
     /// The batch that adds lines from a hidden tab.
-    fn add_from(&self, sheet: &Sheet, plan: &Rows, staging: i32) -> Vec<Request> {
+    fn add_from(&self, sheet: &Sheet, plan: &RowPlan, staging: i32) -> Vec<Request> {
         let mut cells = Vec::new();
         for run in plan.runs() {
-            let rows = (run.first, run.first + run.length);
+            let rows = (run.first_line, run.first_line + run.length);
             let mut from = 0;
             for s in &sheet.segments {
-                let width = s.own.len();
+                let width = s.table_columns.len();
                 let source = Area { tab: staging, rows, columns: (from, from + width) };
                 from += width;
-                let place = self.area((run.at, run.at + run.length), (s.at, s.at + width));
+                let place = self.area(
+                    (run.first_tab_row, run.first_tab_row + run.length),
+                    (s.first_tab_column, s.first_tab_column + width),
+                );
                 cells.push(copy_area(source, place));
             }
         }
@@ -393,18 +402,19 @@ impl Write<'_> {
 
     /// Surrounds the requests that fill the cells with all others: the header of a new tab, the
     /// formats of new rows, the note.
-    fn add_by(&self, sheet: &Sheet, plan: &Rows, cells: Vec<Request>) -> Vec<Request> {
-        let mut requests = self.prepare(self.size(sheet.used + plan.new.len(), sheet.width));
+    fn add_by(&self, sheet: &Sheet, plan: &RowPlan, cells: Vec<Request>) -> Vec<Request> {
+        let mut requests = self.prepare(self.size(sheet.used_rows + plan.added.len(), sheet.width));
         if sheet.header.is_empty() {
             requests.push(freeze_header(self.id));
-            let header: Vec<Value> =
-                self.table.columns.iter().map(|c| Value::Text(c.header.clone())).collect();
+            let header: Vec<SheetValue> =
+                self.table.columns.iter().map(|c| SheetValue::Text(c.header.clone())).collect();
             requests.push(fill_area(self.area((0, 1), (0, header.len())), &[header]));
             requests.push(set_bold(self.area((0, 1), (0, self.table.columns.len()))));
         }
         requests.extend(cells);
         let columns: Vec<(usize, usize)> = sheet.columns.iter().copied().enumerate().collect();
-        requests.extend(self.formats(&columns, (sheet.used, sheet.used + plan.new.len())));
+        requests
+            .extend(self.formats(&columns, (sheet.used_rows, sheet.used_rows + plan.added.len())));
         requests.push(self.note());
         requests
     }
@@ -439,7 +449,7 @@ impl Write<'_> {
         }
         Ok(Sheet {
             width: tab.columns,
-            used,
+            used_rows: used,
             segments: group_columns(&at),
             columns: at,
             header,
@@ -449,7 +459,7 @@ impl Write<'_> {
 
     /// The keys of the table's rows, which have to be unique, and of the tab's rows. `None` without
     /// a key.
-    fn keys(&self, key: &[String], sheet: &Sheet) -> Result<Option<Keys>, SinkError> {
+    fn keys(&self, key: &[String], sheet: &Sheet) -> Result<Option<RowKeys>, SinkError> {
         if key.is_empty() {
             return Ok(None);
         }
@@ -495,7 +505,7 @@ impl Write<'_> {
             keys.push(parts);
         }
         let mut known = HashMap::new();
-        for row in 1..sheet.used {
+        for row in 1..sheet.used_rows {
             let parts: Vec<String> = own
                 .iter()
                 .map(|c| {
@@ -508,7 +518,7 @@ impl Write<'_> {
                 .collect();
             known.entry(parts).or_insert(row);
         }
-        Ok(Some(Keys { own: keys, known }))
+        Ok(Some(RowKeys { table_keys: keys, sheet_rows: known }))
     }
 }
 

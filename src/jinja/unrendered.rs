@@ -6,20 +6,21 @@
 //! of Jinja2's `parser.py`, the fields of nodes are those of its `nodes.py`. Must not know: values.
 
 use super::blocks::{Segment, split_segments, tag_tail};
-use super::expressions::{Kind, Token, tokenize_range};
+use super::expressions::{Token, TokenKind, tokenize_range};
 use crate::config::{Json, JsonMap, float_text, python_quoted};
 use bigdecimal::num_bigint::BigInt;
 
 /// The named arguments of the first call of `config` in a text. `None` if there is no such call, or
 /// it cannot be parsed.
-pub(crate) fn written_config(text: &str) -> Option<JsonMap> {
+pub(crate) fn unrendered_config(text: &str) -> Option<JsonMap> {
     if !text.contains("config(") && !text.contains("config (") {
         return None;
     }
     for segment in split_segments(text, 0, text.len()) {
         let (Segment::Print(start, end) | Segment::Tag(start, end)) = segment else { continue };
         let tokens = tokenize_range(text, start + 2, tag_tail(text, start, end).max(start + 2));
-        let tokens: Vec<Token> = tokens.into_iter().filter(|t| t.kind != Kind::Blank).collect();
+        let tokens: Vec<Token> =
+            tokens.into_iter().filter(|t| t.kind != TokenKind::Blank).collect();
         let mut reader = Reader { text, tokens: &tokens, next: 0 };
         let Some(at) = (0..tokens.len()).find(|at| reader.is_config_call(*at)) else { continue };
         reader.next = at + 1;
@@ -100,7 +101,7 @@ impl Reader<'_> {
     fn word_at(&self, at: usize) -> &str {
         self.tokens
             .get(at)
-            .filter(|t| t.kind != Kind::Text)
+            .filter(|t| t.kind != TokenKind::Text)
             .map_or("", |t| &self.text[t.start..t.end])
     }
 
@@ -122,7 +123,7 @@ impl Reader<'_> {
     }
 
     fn name(&mut self) -> Option<String> {
-        let token = self.peek().filter(|t| t.kind == Kind::Name)?;
+        let token = self.peek().filter(|t| t.kind == TokenKind::Name)?;
         self.next += 1;
         Some(self.text[token.start..token.end].to_owned())
     }
@@ -133,7 +134,7 @@ impl Reader<'_> {
         if !matches!(function.as_str(), "config" | "ref" | "source")
             || self.word_at(self.next + 1) != "("
         {
-            return if self.peek()?.kind == Kind::Number {
+            return if self.peek()?.kind == TokenKind::Number {
                 self.static_version()
             } else {
                 self.static_value()
@@ -170,13 +171,13 @@ impl Reader<'_> {
     }
 
     fn static_text(&mut self) -> Option<()> {
-        self.peek().filter(|t| t.kind == Kind::Text)?;
+        self.peek().filter(|t| t.kind == TokenKind::Text)?;
         self.next += 1;
         Some(())
     }
 
     fn static_version(&mut self) -> Option<()> {
-        self.peek().filter(|t| matches!(t.kind, Kind::Text | Kind::Number))?;
+        self.peek().filter(|t| matches!(t.kind, TokenKind::Text | TokenKind::Number))?;
         self.next += 1;
         Some(())
     }
@@ -322,19 +323,19 @@ impl Reader<'_> {
         let token = self.peek()?;
         let word = &self.text[token.start..token.end];
         match token.kind {
-            Kind::Text => {
+            TokenKind::Text => {
                 let mut whole = String::new();
-                while let Some(token) = self.peek().filter(|t| t.kind == Kind::Text) {
+                while let Some(token) = self.peek().filter(|t| t.kind == TokenKind::Text) {
                     whole.push_str(&unescaped(self.text.get(token.start + 1..token.end - 1)?));
                     self.next += 1;
                 }
                 Some(constant_node(&python_quoted(&whole)))
             }
-            Kind::Number => {
+            TokenKind::Number => {
                 self.next += 1;
                 Some(constant_node(&number(word)?))
             }
-            Kind::Name => {
+            TokenKind::Name => {
                 self.next += 1;
                 match word {
                     "true" | "True" => Some(constant_node("True")),
@@ -343,7 +344,7 @@ impl Reader<'_> {
                     name => Some(format!("Name(name={}, ctx='load')", python_quoted(name))),
                 }
             }
-            Kind::Operator => match word {
+            TokenKind::Operator => match word {
                 "(" => self.parenthesized(),
                 "[" => Some(format!(
                     "List(items=[{}])",
@@ -354,7 +355,7 @@ impl Reader<'_> {
                 }
                 _ => None,
             },
-            Kind::Blank => None,
+            TokenKind::Blank => None,
         }
     }
 
@@ -413,10 +414,10 @@ impl Reader<'_> {
         self.next += 1;
         let word = &self.text[token.start..token.end];
         match token.kind {
-            Kind::Name => {
+            TokenKind::Name => {
                 Some(format!("Getattr(node={of}, attr={}, ctx='load')", python_quoted(word)))
             }
-            Kind::Number => {
+            TokenKind::Number => {
                 Some(format!("Getitem(node={of}, arg=Const(value={}), ctx='load')", number(word)?))
             }
             _ => None,
@@ -472,9 +473,9 @@ impl Reader<'_> {
     fn begins_argument(&self) -> bool {
         let Some(token) = self.peek() else { return false };
         match token.kind {
-            Kind::Text | Kind::Number => true,
+            TokenKind::Text | TokenKind::Number => true,
             // Jinja2 takes any other name as an argument, even `if`.
-            Kind::Name => !matches!(self.ahead(), "else" | "or" | "and"),
+            TokenKind::Name => !matches!(self.ahead(), "else" | "or" | "and"),
             _ => matches!(self.ahead(), "[" | "{"),
         }
     }
@@ -578,7 +579,7 @@ mod tests {
             serde_json::from_str(include_str!("../../tests/dbt/written.json")).unwrap();
         assert!(rows.len() > 40);
         for (text, expected) in rows {
-            assert_eq!(written_config(&text), expected, "{text}");
+            assert_eq!(unrendered_config(&text), expected, "{text}");
         }
     }
 
