@@ -11,7 +11,7 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::num::NonZeroU64;
 
-/// The digits of a result.
+/// The number of significant digits of results.
 const PRECISION: u64 = 28;
 
 /// The maximum number of digits of an integer power or of a written-out exponent.

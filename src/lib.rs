@@ -61,7 +61,7 @@ mod workspace;
 
 pub use cli::main as run_command_line;
 
-/// The allocator of the program, so that tests are as fast.
+/// Tests use the allocator of the program, so that they are as fast.
 #[cfg(test)]
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

@@ -16,7 +16,6 @@ use crate::engine::{
 /// A connection, or the error that prevented it.
 type Opened = Result<Box<dyn Warehouse>, EngineError>;
 
-/// The driver of an engine.
 struct Driver {
     engine: &'static EngineSpec,
     connect: fn(&Target, WaitTimeouts) -> Opened,
@@ -35,7 +34,6 @@ fn driver_of(target: &Target) -> Result<&'static Driver, EngineError> {
     })
 }
 
-/// Connects to a target.
 pub(crate) fn connect(
     target: &Target,
     patience: WaitTimeouts,
@@ -48,7 +46,7 @@ pub(crate) fn open_scratch_database() -> Result<Box<dyn Warehouse>, EngineError>
     duckdb::in_memory()
 }
 
-/// The name of a step of a check and its result.
+/// A step of a check: its name, and its finding or the error.
 pub(crate) type CheckStep = (&'static str, Result<String, EngineError>);
 
 /// Checks a target step by step, up to the first step that fails.

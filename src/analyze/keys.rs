@@ -27,7 +27,6 @@ pub(crate) struct TableKey {
     pub(crate) origin: KeyOrigin,
 }
 
-/// The keys of one table.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct TableKeys {
     /// The declared primary key, or else the first unique key whose columns are never null.
@@ -261,7 +260,7 @@ fn test(
         ("unique", Some(column)) if all_rows => {
             own.unique.push(TableKey { columns: vec![column], origin: KeyOrigin::Test });
         }
-        // Tests of dbt_utils, and of projects.
+        // The first is a test of dbt_utils, the second one that projects often define themselves.
         ("unique_combination_of_columns" | "unique_together", _) if all_rows => {
             let list =
                 test.kwargs.get("combination_of_columns").or_else(|| test.kwargs.get("columns"));

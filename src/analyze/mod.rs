@@ -1,4 +1,4 @@
-//! Knowledge about the data that does not need reading it.
+//! What is known about the data without reading it.
 //!
 //! In: `Manifest`. Out: `KeyGraph`: which columns identify a row, and which refer to another table.
 //! Must not know: databases, output. Columns, types and lineage of compiled SQL will be here, too.

@@ -166,7 +166,7 @@ mod tests {
         Read { question: Asked::Weather, answer: Some(Fingerprint::of(text)) }
     }
 
-    /// Answers with the given weather, and with no lasting time.
+    /// Answers questions about the weather with `told`. The time is different each time.
     fn answers(cache: &Cache<String, Asked, u8>, told: &str) -> Answers {
         cache.answers(|question| match question {
             Asked::Weather => Some(Some(Fingerprint::of(told))),

@@ -127,7 +127,6 @@ mod tests {
         Read { question: Number(number), answer: answer.map(Fingerprint::of) }
     }
 
-    /// A table of three reads.
     fn table() -> ReadTable<Number> {
         let mut table = ReadTable::default();
         table.numbers([read(0, Some("a")), read(2, None), read(4, Some("a"))]);

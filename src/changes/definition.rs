@@ -49,12 +49,12 @@ pub(crate) fn define_nodes(
     define_all(compiler, &texts, cache)
 }
 
-/// How a node's SQL is known.
+/// The SQL of a node, as far as it is known without compiling the node.
 enum Text {
     /// The node has no SQL of its own.
     None,
     Known(KnownText),
-    /// The node has to be compiled; its cache key.
+    /// The node has to be compiled. Holds the key of the result in the cache.
     Unknown(Fingerprint),
 }
 
@@ -113,8 +113,8 @@ fn define_all(
 ) -> FastMap<NodeId, NodeDefinition> {
     let manifest = &compiler.manifest;
     let writer = PartWriter::new(compiler);
-    // What the parts besides SQL are made of, the node apart: the environment is that of the
-    // process.
+    // Besides the node, its parts other than SQL depend on the macros, the variables and the
+    // environment. The environment is left out, since it is constant within a process.
     let macros_and_vars =
         [compiler.renderer.registry().fingerprint(), compiler.context.vars.fingerprint()]
             .map(Fingerprint::hex);

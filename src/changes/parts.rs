@@ -227,7 +227,7 @@ fn answer_text(context: &ContextProject, package: &Arc<str>, call: &VariableCall
             let question = RenderQuestion::Var { package: package.clone(), name: name.clone() };
             format!("var {name} {:?}", context.answer(&question))
         }
-        // Which one is not written out: all count.
+        // The name is not a literal, so the call may read any variable.
         (false, None) => format!("vars {}", context.vars.fingerprint().hex()),
         (true, name) => {
             let name = name.clone().unwrap_or_default();

@@ -17,7 +17,7 @@ pub(crate) enum Reason {
     New,
     /// The published relation no longer exists.
     Missing,
-    /// The relation is not the one that was published; the difference.
+    /// The relation differs from the published one. Holds a description of the difference.
     Altered(String),
     /// A part of the node's own definition changed.
     Own {
@@ -37,13 +37,13 @@ pub(crate) enum Reason {
         before: String,
         now: String,
     },
-    /// Nothing shows whether a parent has changed; its unique id.
+    /// Nothing shows whether a parent has changed. Holds the parent's unique id.
     Unknown(String),
     Volatile(String),
     Introspective,
     /// The node cannot be compiled.
     Broken,
-    /// The test's last result was not a pass or a warning; that result.
+    /// The test's last result was neither a pass nor a warning. Holds that result.
     NotPassed(String),
     /// A parent is to be built; the node has to be built only if that changes the parent.
     Follows(String),
@@ -189,7 +189,6 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// The inputs of a comparison.
 pub(crate) struct ComparisonInputs<'a> {
     pub(crate) manifest: &'a Manifest,
     pub(crate) definitions: &'a FastMap<NodeId, NodeDefinition>,

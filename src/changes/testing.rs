@@ -36,7 +36,6 @@ pub(super) fn define(compiler: &Compiler, name: &str, cache: &mut CompileCache) 
     define_nodes(compiler, &[id], cache).remove(&id).unwrap()
 }
 
-/// The parts of a node.
 pub(super) fn parts_of(compiler: &Compiler, name: &str) -> BTreeMap<String, String> {
     (*define(compiler, name, &mut CompileCache::default()).parts).clone()
 }

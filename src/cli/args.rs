@@ -18,7 +18,7 @@ pub(super) struct Cli {
     pub(super) command: Command,
 }
 
-/// A number that is none, or too small.
+/// An argument that is not a number, or is zero.
 #[derive(Debug, thiserror::Error)]
 #[error("a number of at least 1 is needed")]
 struct TooSmall;
@@ -191,7 +191,7 @@ impl GlobalArgs {
     }
 }
 
-/// Why a flag has no effect: as its twin in `flags:`, or for a reason of its own.
+/// The reason why a flag has no effect: that of its counterpart in `flags:`, or one of its own.
 fn why_idle_flag(flag: &str) -> Option<&'static str> {
     match flag {
         "--partial-parse-file-path" => Some("it is kept below the target path"),
@@ -575,7 +575,7 @@ impl Command {
         }
     }
 
-    /// The words of the command line: `name`, with the group that it belongs to.
+    /// The command as users type it: its name, after the name of its group if it has one.
     pub(super) fn words(&self) -> String {
         let group = match self {
             Command::Source { .. } => "source ",
@@ -605,7 +605,7 @@ impl Command {
         }
     }
 
-    /// Whether `STRATA_NODES` takes the place of its selection.
+    /// Whether `STRATA_NODES` replaces the command's selection.
     pub(super) fn takes_nodes(&self) -> bool {
         match self {
             Command::Build { .. } | Command::Test { .. } => true,

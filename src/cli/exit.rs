@@ -17,7 +17,6 @@ const TRY_AGAIN: u8 = 75;
 /// The number of failed nodes that a summary names at most.
 const MOST: usize = 20;
 
-/// The exit code of a command and its summary.
 #[derive(Debug, Default)]
 pub(super) struct Exit {
     pub(super) code: u8,

@@ -407,8 +407,8 @@ fn types(names: &[String], problems: &mut Vec<String>) -> Vec<ResourceType> {
     out
 }
 
-/// The variables of a scheduler if `STRATA_ORCHESTRATED` is 1. Those of its file are read only if
-/// `held`: for commands that take their nodes from the file.
+/// The variables of a scheduler if `STRATA_ORCHESTRATED` is 1. Those about its file are read only
+/// if `held` is set, as it is for commands that take their nodes from the file.
 fn scheduled_task(system: &dyn System, held: bool) -> Option<ScheduledTask> {
     system.env("STRATA_ORCHESTRATED").filter(|v| v == "1")?;
     let get = |name: &str| system.env(name).filter(|v| held && !v.is_empty());

@@ -225,7 +225,8 @@ fn what_is_given_decides_which_warnings_are_errors_then_what_is_set() {
     let silent = json!({ "silence": ["W0007"] });
     let file = "{warn_error_options: {error: [NoNodeForYamlKey]}}";
     let options = ("DBT_WARN_ERROR_OPTIONS", "{silence: [W0007]}");
-    // The arguments, variables and `flags:`; whether all warnings are errors, and the options.
+    // The columns: arguments, variables, `flags:`, whether all warnings are errors, and the options
+    // of individual warnings.
     type Set<'a> = Vec<(&'a str, &'a str)>;
     let rows: [(&[&str], Set<'_>, &str, bool, Json); 10] = [
         (&["build"], vec![], "{}", false, json!({})),

@@ -12,7 +12,6 @@ use crate::source::Span;
 use minijinja::value::{Kwargs, Value};
 use std::sync::Arc;
 
-/// A macro call and its surroundings.
 pub(crate) struct MacroCall<'a> {
     pub(crate) def: &'a MacroDef,
     /// The package whose macros unqualified names refer to first.

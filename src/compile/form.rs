@@ -36,7 +36,8 @@ pub(super) struct BoundText {
 }
 
 impl UnboundSql {
-    /// `None` if a referenced node has no relation.
+    /// Puts the bound relations in the places of the references. `None` if a referenced node has no
+    /// relation.
     pub(super) fn bind(
         &self,
         manifest: &Manifest,

@@ -55,7 +55,8 @@ pub(crate) struct Compiler {
 /// CTEs by name, in order of their dependencies, and the external inputs that their renders read.
 type Definitions = (Vec<(String, SqlText)>, BTreeSet<RenderRead>);
 
-/// What a session of a node is about.
+/// Describes a node to a session. The texts of operations and generic tests are not ranges of
+/// files, so errors in them cannot be located there.
 pub(crate) fn subject_of(node: &Node) -> RenderSubject {
     let yaml =
         matches!(node.kind, NodeKind::Operation { .. } | NodeKind::Test(TestKind::Generic(_)));
@@ -237,8 +238,9 @@ impl Compiler {
         forms.extend(self.manifest.nodes.iter().map(|n| (n.id, None)));
     }
 
-    /// `None` if the text needs a database, is in error, or inspects its references. An error is
-    /// reported when the text is rendered with its actual bindings.
+    /// Renders a node with open references. `None` if the text needs a database, has an error, or
+    /// inspects its references. An error is reported when the text is rendered with its actual
+    /// bindings.
     fn render_form(&self, node: &Node) -> Option<UnboundSql> {
         let (open, existing) = (Arc::new(Bindings::open()), Arc::new(ExistingRelations::Unknown));
         let session = self.session(node, &open, &existing, DatabaseAccess::Offline);
@@ -433,7 +435,7 @@ impl Compiler {
     }
 }
 
-/// The error of a test whose macro cannot be called.
+/// The error for a test whose macro cannot be called.
 fn test_failure(node: &Node, message: String) -> RenderFailure {
     RenderFailure {
         message,

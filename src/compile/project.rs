@@ -20,7 +20,6 @@ pub(crate) struct CompiledProject {
     nodes: FastMap<NodeId, CompiledNode>,
 }
 
-/// A compiled node.
 #[derive(Debug, Default)]
 pub(crate) struct CompiledNode {
     pub(crate) full_build: CompiledForm,
@@ -48,7 +47,7 @@ impl CompiledNode {
         std::iter::once(&self.full_build).chain(&self.incremental)
     }
 
-    /// Whether all forms have SQL. Only then is it determined by the external inputs read.
+    /// Whether all forms have SQL. Only then is the result determined by the external inputs read.
     pub(crate) fn is_whole(&self) -> bool {
         self.forms().all(|form| matches!(form, CompiledForm::Sql(_)))
     }

@@ -13,7 +13,7 @@ pub(crate) struct Retries {
     pub(crate) exports: u32,
 }
 
-/// The callback if a run is not finished this many minutes after it was queued.
+/// A callback that Airflow calls if a run is not finished this many minutes after it was queued.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Deadline {
     pub(crate) minutes: u32,

@@ -133,7 +133,7 @@ impl ProjectFlags {
         self.map.get(name).filter(|y| !y.is_null())
     }
 
-    /// The value of a boolean flag.
+    /// The value of a flag, or `default` if it is not set or not a boolean.
     pub(crate) fn is_set(&self, name: &str, default: bool) -> bool {
         self.get(name).and_then(Yaml::as_bool).unwrap_or(default)
     }

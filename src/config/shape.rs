@@ -483,7 +483,7 @@ fn wrong(what: &str, shapes: TypeCodes, value: &Yaml) -> Diagnostic {
     }
 }
 
-/// The error of a text whose config accepts only certain words.
+/// The error message if `text` is not one of the words that the config `key` accepts.
 fn word_problem(key: &str, text: &str, of_test: bool) -> Option<String> {
     let (fits, words) = match key {
         "severity" if of_test => {
@@ -502,7 +502,8 @@ fn word_problem(key: &str, text: &str, of_test: bool) -> Option<String> {
     (!fits).then(|| format!("`{key}` is {words}, not `{text}`"))
 }
 
-/// The error of a config's value, if any. `of_test`: it is the config of a test.
+/// The error if a config does not accept its value. `of_test` tells whether it is the config of a
+/// test.
 pub(crate) fn config_problem(
     key: &str,
     value: &Json,

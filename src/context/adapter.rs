@@ -1,8 +1,8 @@
 //! `adapter`: the object through which templates query and change the database.
 //!
-//! At parse stubs answer (semantics 1.2). At compile only what `ExistingRelations` knows of this
-//! node's own relation is answered; any other question stops the render, and the node is compiled
-//! just before it is built.
+//! At parse, stubs answer (semantics 1.2). At compile, `ExistingRelations` answers questions about
+//! the node's own relation. Any other question stops the render, and the node is compiled just
+//! before it is built.
 
 use super::column::ColumnValue;
 use super::constraints::{
@@ -124,7 +124,8 @@ impl Object for Adapter {
     }
 }
 
-/// `adapter.behavior.<flag>`: whether a flag is on. Its `no_warn` is the same.
+/// `adapter.behavior.<flag>`: whether a flag is on. `adapter.behavior.<flag>.no_warn` has the same
+/// value.
 #[derive(Debug)]
 struct Behavior(Arc<RenderSession>);
 

@@ -166,7 +166,7 @@ impl Object for Var {
             (Some(value), _) => Ok(from_json(&value)),
             (None, Some(default)) => Ok(default.clone()),
             (None, None) if session.leaves_variables() => {
-                // The same at run is an error.
+                // At run, a variable that is not set is an error.
                 session.note_unsteady();
                 Ok(none())
             }

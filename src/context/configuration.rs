@@ -79,7 +79,8 @@ impl Object for Config {
                 let found = session.subject.config.map("meta").and_then(|m| m.get(&name)).cloned();
                 lookup(&session, found, &name, &args, method == "meta_require")
             }
-            // The same as a call with this one key; `set_sql_header` uses it.
+            // `config.set(name, value)` is `config(name=value)`. The macro `set_sql_header` uses
+            // it.
             "set" => {
                 if parsing {
                     let span = session.site(state);
@@ -138,8 +139,8 @@ fn persist(session: &RenderSession, what: &str) -> bool {
         .unwrap_or(false)
 }
 
-/// A node's config as on-run-end hooks see it: a mapping that is none for keys that are not set
-/// (dbt's `BaseConfig.__getitem__`).
+/// A node's config as on-run-end hooks see it: a mapping that returns none for keys that are not
+/// set (dbt's `BaseConfig.__getitem__`).
 pub(crate) fn node_config(config: &Json) -> Value {
     let entries = config.as_object().into_iter().flatten().map(|(k, v)| (k.clone(), from_json(v)));
     Value::from_object(NodeConfigValue(entries.collect()))

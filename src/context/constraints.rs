@@ -93,8 +93,8 @@ pub(super) fn model_constraints(
     Ok(list(out))
 }
 
-/// Renders a constraint; `None` if it has no SQL. `table` is set for a constraint of the table, to
-/// the suffix of its name.
+/// Renders a constraint; `None` if it has no SQL. For a constraint of the table, `table` is the
+/// suffix of its name.
 fn constraint_sql(
     c: &Json,
     table: Option<&str>,

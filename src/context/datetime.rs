@@ -174,7 +174,7 @@ impl TemporalValue {
             ("__sub__", TemporalValue::Delta(a), Some(TemporalValue::Delta(b))) => {
                 duration_value(a - b).map(Some)
             }
-            // Of a date the whole days are taken first.
+            // Python subtracts only the whole days of a duration from a date, rounded down.
             ("__sub__", TemporalValue::Date(_), Some(TemporalValue::Delta(d))) => {
                 self.plus(-d.div_euclid(MICROS_OF_DAY) * MICROS_OF_DAY)
             }
@@ -299,7 +299,7 @@ impl TemporalValue {
         self.operate(method, other)?.ok_or_else(unknown_method)
     }
 
-    /// The value's zone: its offset, abbreviation or daylight saving; none without a zone.
+    /// `utcoffset()`, `tzname()` or `dst()`; none without a zone.
     fn call_zone(&self, method: &str) -> Result<Value, Error> {
         let Some(zone) = self.zone() else { return Ok(super::none()) };
         let seconds = match method {
@@ -313,7 +313,7 @@ impl TemporalValue {
         }
     }
 
-    /// `weekday()` and the others that count with the day.
+    /// `weekday()` and the other methods that depend on the date.
     fn call_calendar(&self, method: &str) -> Result<Value, Error> {
         let date = self.require_date(method)?;
         Ok(match method {
@@ -418,7 +418,8 @@ pub(super) fn delta_text(micros: i128) -> String {
     text
 }
 
-/// Both are a date without a time, a naive or an aware datetime, and so on.
+/// Values of different kinds, such as a date and a datetime, or a naive and an aware one, are not
+/// equal.
 impl PartialEq for TemporalValue {
     fn eq(&self, other: &TemporalValue) -> bool {
         self.order(other) == Some(Ordering::Equal)
@@ -603,7 +604,7 @@ impl Object for TemporalValue {
                 let local = add_micros(utc, i128::from(target.offset()) * 1_000_000)?;
                 temporal_value(TemporalValue::At(local, Some(target)))
             }
-            // What the class can, its values can, too.
+            // As in Python, class methods can be called on values too.
             (_, TemporalValue::At(..)) => {
                 super::modules::class_call("datetime", state, method, &args)?
             }
@@ -693,7 +694,6 @@ pub(super) fn make_time(parts: &[i64]) -> Result<Time, Error> {
         .map_err(|_| error("hour must be in 0..23, minute and second in 0..59"))
 }
 
-/// A Python named tuple.
 #[derive(Debug)]
 struct NamedTuple {
     name: &'static str,

@@ -7,7 +7,6 @@ use crate::engine::EngineErrorKind;
 use crate::jinja::{MacroDef, RenderFailure};
 use crate::source::Span;
 
-/// The diagnostic of an internal error.
 pub(crate) fn internal_diagnostic(message: impl Into<String>) -> Diagnostic {
     Diagnostic::error(Code::Internal, message)
 }

@@ -561,7 +561,7 @@ fn only_model(template: &str) -> [(String, &str); 1] {
     [("m".to_owned(), template)]
 }
 
-/// What a command tells its templates.
+/// The properties of a command that its templates can see.
 fn invocation() -> InvocationContext {
     let object = |value: Json| value.as_object().cloned().unwrap();
     InvocationContext {

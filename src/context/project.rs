@@ -24,7 +24,7 @@ pub(crate) struct VarSource {
 }
 
 impl VarSource {
-    /// Of all variables.
+    /// A single fingerprint of all variables, wherever they are set.
     pub(crate) fn fingerprint(&self) -> Fingerprint {
         let packages: BTreeMap<&str, &Json> =
             self.packages.iter().map(|(name, vars)| (&**name, vars)).collect();

@@ -151,7 +151,7 @@ impl Object for Match {
             Some(METHODS) => {
                 Some(Value::from(vec!["group", "groups", "groupdict", "start", "end", "span"]))
             }
-            // The group with this name.
+            // `match['name']`: undefined if there is no such group.
             Some(name) if !self.names.iter().any(|(n, _)| n == name) => None,
             _ => self.find(key).ok().map(|group| text_or(group, &super::none())),
         }

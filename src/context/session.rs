@@ -353,7 +353,6 @@ impl RenderSession {
         &self.db
     }
 
-    /// Sets who begins and ends transactions.
     pub(crate) fn set_transactions(&self, transactions: TransactionControl) {
         *lock(&self.transactions) = transactions;
     }

@@ -55,7 +55,7 @@ pub(crate) fn render_diagnostic(d: &Diagnostic, files: &SourceMap, colours: bool
     renderer.render(&[group])
 }
 
-/// The range of a span within the text and on character boundaries.
+/// The range of a span, limited to the text and moved to character boundaries.
 fn visible(text: &str, span: Span) -> std::ops::Range<usize> {
     let start = floor_to_char(text, span.start as usize);
     start..floor_to_char(text, span.end as usize).max(start)

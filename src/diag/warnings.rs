@@ -127,7 +127,6 @@ const OTHERS: &[&str] = &[
     "WarnStateTargetEqual",
 ];
 
-/// An error in the options.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum WarningOptionsError {
     #[error("`{0}` is no key of warn_error_options: error, warn, silence")]
@@ -231,7 +230,7 @@ fn names<'a>(key: &str, value: &'a Value) -> Result<Vec<&'a str>, WarningOptions
     names.ok_or_else(|| WarningOptionsError::NoList(key.to_owned()))
 }
 
-/// The name in the spelling that is compared; an error if it is unknown.
+/// The name in the form in which it is compared; an error if it is unknown.
 fn known(name: &str) -> Result<String, WarningOptionsError> {
     let code = Code::ALL.iter().find(|code| code.as_str().eq_ignore_ascii_case(name));
     if let Some(code) = code {

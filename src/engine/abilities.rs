@@ -35,7 +35,6 @@ pub(crate) enum WriteConcurrency {
     One,
 }
 
-/// The abilities of an engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct EngineCapabilities {
     pub(crate) transactions: TransactionSupport,

@@ -2,7 +2,6 @@
 
 use super::ExistingColumn;
 
-/// A value of a query result.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Cell {
     Null,

@@ -1,6 +1,5 @@
 //! How an engine writes and compares names.
 
-/// How an engine writes identifiers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Dialect {
     pub(crate) quote: char,

@@ -32,7 +32,6 @@ impl SeedLoad<'_> {
     }
 }
 
-/// The result of loading a seed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct SeedLoadReport {
     /// `None` if the engine does not report the number of rows.

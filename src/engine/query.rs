@@ -3,7 +3,6 @@
 use super::{EngineSpec, Relation};
 use crate::source::SqlText;
 
-/// Selects all rows and columns of a relation.
 pub(crate) fn select_all(relation: &Relation, engine: &EngineSpec) -> SqlText {
     SqlText::from(format!("select * from {}", relation.render(engine.dialect)))
 }
@@ -18,7 +17,6 @@ pub(crate) fn select_columns(
     SqlText::from(format!("select {} from {name}", items.join(", ")))
 }
 
-/// Selects the first rows of a query.
 pub(crate) fn limit_rows(query: &SqlText, limit: usize) -> SqlText {
     let mut out = SqlText::from("select * from (\n");
     out.push(query);

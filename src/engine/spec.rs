@@ -51,7 +51,6 @@ pub(crate) struct AdapterTraits {
     pub(crate) catalog_by_relations: bool,
 }
 
-/// Conversions of type names.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct TypeNames {
     /// Parses a type name of the engine.

@@ -23,7 +23,7 @@ pub(crate) struct TargetSpec {
     pub(crate) read: fn(&YamlMap, JsonMap, &OutputContext<'_>, &mut Vec<Diagnostic>) -> TargetParts,
 }
 
-/// The surroundings of an output; relative paths are resolved against `root`.
+/// Relative paths in an output are resolved against `root`.
 pub(crate) struct OutputContext<'a> {
     pub(crate) system: &'a dyn System,
     pub(crate) root: &'a Utf8Path,
@@ -38,7 +38,6 @@ pub(crate) struct TargetParts {
     pub(crate) connection: Arc<dyn ConnectionOptions>,
 }
 
-/// The connection options of an engine.
 pub(crate) trait ConnectionOptions: Any + Debug + Send + Sync {
     /// The local files of the database and of attached ones.
     fn database_files(&self) -> Vec<&str> {

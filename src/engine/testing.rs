@@ -103,7 +103,6 @@ impl FakeWarehouse {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Creates a table.
     pub(crate) fn add_table(&mut self, identifier: &str) {
         let version = self.next_version();
         self.set(identifier, Some(version));
@@ -130,7 +129,6 @@ impl FakeWarehouse {
         }
     }
 
-    /// Renames a relation.
     fn rename(&mut self, from: &str, to: &str) -> Result<(), EngineError> {
         let version = self.state().relations.get(from).copied();
         let missing = || EngineError::new(EngineErrorKind::Sql, format!("no `{from}`"));

@@ -4,7 +4,7 @@
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum SqlType {
     Boolean,
-    /// Integers of so many bits.
+    /// Integers of `bits` bits.
     Integer {
         bits: u16,
         signed: bool,

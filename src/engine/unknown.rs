@@ -74,7 +74,7 @@ impl ConnectionOptions for NoConnection {
     }
 }
 
-/// The warning for an output of such an engine.
+/// The warning for an output whose engine is not built in.
 pub(super) fn not_built_in(output: &str, adapter: &str) -> Diagnostic {
     let message = format!("output `{output}` is of type `{adapter}`, which is not built in");
     let help =

@@ -48,7 +48,6 @@ pub(crate) struct Publication<'a> {
     pub(crate) pause: &'a dyn Fn(Duration),
 }
 
-/// A change of a table's columns.
 #[derive(Clone, Copy)]
 pub(crate) struct ColumnChange<'a> {
     pub(crate) relation: &'a Relation,
@@ -77,7 +76,6 @@ pub(crate) trait Warehouse: Send {
     fn engine(&self) -> &'static EngineSpec;
     fn version(&mut self) -> Result<String, EngineError>;
 
-    /// Opens a transaction.
     fn begin(&mut self) -> Result<(), EngineError>;
     fn commit(&mut self) -> Result<(), EngineError>;
     fn rollback(&mut self) -> Result<(), EngineError>;

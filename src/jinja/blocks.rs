@@ -125,7 +125,6 @@ pub(super) fn tag_tail(text: &str, start: usize, end: usize) -> usize {
     if tail > start + 2 && matches!(b[tail - 1], b'-' | b'+') { tail - 1 } else { tail }
 }
 
-/// The kind of definition in a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BlockKind {
     Macro,

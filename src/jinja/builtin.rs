@@ -1,6 +1,5 @@
 //! The built-in macros, embedded in the binary.
 
-/// A built-in macro file.
 #[derive(Debug)]
 pub(crate) struct BuiltinFile {
     /// `core` for the macros of all adapters, else the adapter's name.

@@ -398,7 +398,6 @@ impl Renderer {
         (result, trace)
     }
 
-    /// Calls a macro and returns its value.
     pub(crate) fn call_macro<E: Any + Send + Sync>(
         &self,
         execute: bool,

@@ -5,11 +5,11 @@ use super::blocks::{Segment, split_segments, tag_tail};
 /// How a YAML text is rendered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NativeForm<'a> {
-    /// Without Jinja, to itself.
+    /// A text without Jinja, which stays as it is.
     Plain,
-    /// A single expression, to its value.
+    /// A single expression, which is replaced by its value.
     Expression(&'a str),
-    /// A template, to text.
+    /// A template, which renders to text.
     Template,
 }
 

@@ -720,7 +720,6 @@ fn place(key: &Value, length: usize) -> Option<usize> {
     usize::try_from(i).ok().filter(|i| *i < length)
 }
 
-/// A method bound to its value.
 pub(super) struct BoundMethod {
     value: Value,
     name: Arc<str>,

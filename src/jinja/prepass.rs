@@ -137,7 +137,7 @@ impl<'a, 'c> TemplateRewriter<'a, 'c> {
                 }
             }
             "set" => self.set(after, tail),
-            // The filters of a block are not an expression.
+            // `filter` is followed by filters, not by an expression.
             "raw" | "endraw" | "filter" => {}
             _ => self.expression(after, tail),
         }

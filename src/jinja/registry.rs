@@ -114,7 +114,6 @@ pub(crate) fn parse_macro_file(
     Checked::new(defs, out)
 }
 
-/// An error in the header of a macro.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 enum HeaderError {
     #[error("`{0}` needs parentheses: `{0}()`")]
@@ -402,7 +401,7 @@ impl MacroRegistry {
         &self.defs
     }
 
-    /// One print of all macros.
+    /// A single fingerprint of all macros.
     pub(crate) fn fingerprint(&self) -> Fingerprint {
         Fingerprint::of_parts(self.defs.iter().map(|d| d.fingerprint.hex()))
     }
@@ -473,7 +472,7 @@ impl MacroRegistry {
         }
     }
 
-    /// The value of a registered macro.
+    /// `None` if the macro is not registered.
     pub(crate) fn value_of(&self, def: &MacroDef) -> Option<Value> {
         self.templates.get(&def.template).map(|i| self.values[*i].clone())
     }

@@ -322,7 +322,6 @@ impl Object for Namespace {
     }
 }
 
-/// The positional and named arguments of a call.
 #[derive(Debug, Default)]
 pub(crate) struct Args {
     pub(crate) positional: Vec<Value>,
@@ -342,7 +341,7 @@ impl Args {
         Ok(out)
     }
 
-    /// The argument at a position or of a name. An undefined value counts as given.
+    /// An argument, by its position or by its name. An undefined value counts as given.
     pub(crate) fn get(&self, index: usize, name: &str) -> Option<&Value> {
         self.positional.get(index).or_else(|| self.named.get(name))
     }

@@ -152,7 +152,7 @@ impl Reader<'_> {
         right.then_some(())
     }
 
-    /// Parses an argument of such a call. Returns whether it is a named one.
+    /// Parses an argument of a statically parsed call. Returns whether it is a named one.
     fn static_argument(&mut self, function: &str) -> Option<bool> {
         if self.word_at(self.next + 1) != "=" {
             return self.static_text().map(|()| false);

@@ -194,7 +194,7 @@ fn named_argument(args: &[Value], name: &str) -> Option<Value> {
     kwargs.get_attr(name).ok().filter(|v| !v.is_undefined() && !v.is_none())
 }
 
-/// A bound of a search in a list.
+/// A bound of a search in a list, which is at most its length.
 fn search_bound(given: Option<&Value>, default: usize, length: usize) -> usize {
     given.map_or(Some(default), |at| position(at, length)).unwrap_or(0).min(length)
 }

@@ -13,7 +13,6 @@ pub(crate) struct VariableCall {
     pub(crate) name: Option<String>,
 }
 
-/// Finds the calls of `var` and `env_var` in a text.
 pub(crate) fn variable_calls(text: &str) -> Vec<VariableCall> {
     let mut out = Vec::new();
     for (at, _) in text.match_indices("var") {

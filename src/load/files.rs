@@ -12,7 +12,6 @@ use serde::{Deserialize, Serialize};
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
-/// The kind of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(crate) enum FileKind {
     Macro,

@@ -36,7 +36,6 @@ impl LoadedPackage {
     }
 }
 
-/// The loaded project.
 #[derive(Debug)]
 pub(crate) struct LoadedProject {
     pub(crate) map: SourceMap,

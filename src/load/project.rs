@@ -39,7 +39,6 @@ pub(crate) struct LoadOptions {
 
 const PROJECT_FILES: [&str; 2] = ["project.yml", "dbt_project.yml"];
 
-/// The project file in a folder.
 pub(crate) fn find_project_file(system: &dyn System, folder: &Utf8Path) -> Option<Utf8PathBuf> {
     PROJECT_FILES.iter().map(|name| folder.join(name)).find(|p| system.is_file(p))
 }

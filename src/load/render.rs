@@ -40,7 +40,6 @@ impl YamlRenderer {
         }
     }
 
-    /// The external inputs that the values read.
     pub(crate) fn reads(self) -> BTreeSet<RenderRead> {
         self.reads.into_inner()
     }

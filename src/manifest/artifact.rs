@@ -33,7 +33,6 @@ fn column_json(c: &Column) -> JsonMap {
 }
 
 impl Manifest {
-    /// The node as a JSON object.
     #[expect(clippy::too_many_lines, reason = "a line for each key of the artifact")]
     pub(crate) fn node_json(&self, node: &Node) -> JsonMap {
         let mut m = JsonMap::new();

@@ -23,8 +23,8 @@ pub(crate) struct ConfigEntry {
     pub(crate) span: Option<Span>,
 }
 
-/// Contains only values that were set; readers fall back to the default of the node's type. Keys
-/// are in dbt's spelling (`pre-hook`).
+/// The values that are set. Readers fall back to the default of the node's type. Keys are in dbt's
+/// spelling (`pre-hook`).
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct NodeConfig {
     entries: IndexMap<Arc<str>, ConfigEntry, foldhash::fast::RandomState>,

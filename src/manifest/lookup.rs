@@ -5,7 +5,6 @@ use crate::config::{Json, python_str};
 use crate::hash::FastMap;
 use std::sync::Arc;
 
-/// The result of a lookup.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum FoundNode {
     Node(NodeId),

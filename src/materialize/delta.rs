@@ -12,7 +12,7 @@ pub(super) fn scratch_of(job: &MaterializationJob) -> Relation {
     scratch_name(&job.target, job.engine).with_kind(RelationKind::Table)
 }
 
-/// Whether other sessions can see that table, so that an earlier run may have left one.
+/// Whether other sessions can see the scratch table. If so, an earlier run may have left one.
 fn is_seen(job: &MaterializationJob) -> bool {
     job.engine.capabilities.scratch == ScratchTables::Named
 }

@@ -57,7 +57,7 @@ fn finish_in_place(
     steps: &mut dyn Steps,
 ) -> Result<MaterializationOutcome, NodeError> {
     job.drop_leftover(&rejected_name(&job.target, job.engine.dialect), steps)?;
-    // The candidate of a build that was killed.
+    // A build that was killed may have left a candidate.
     job.drop_leftover(&candidate_of(job, RelationKind::Table), steps)?;
     finish_inside(job, RelationKind::Table, steps)?;
     if !steps.audit(&AuditSubject::Inside)? {
@@ -74,7 +74,7 @@ fn finish_in_place(
 struct Delta<'a> {
     job: &'a MaterializationJob,
     config: &'a IncrementalConfig,
-    /// The columns of that table.
+    /// The columns of the table that the rows are applied to.
     columns: Vec<ExistingColumn>,
     /// The copy that the rows are applied to; `None` for the published table itself.
     candidate: Option<Relation>,

@@ -107,7 +107,7 @@ pub(crate) trait Steps {
     fn execute(&mut self, sql: SqlText) -> StepResult;
     /// Calls a public macro and executes the text that it returns.
     fn call_macro(&mut self, call: &PublicMacroCall) -> StepResult;
-    /// Runs the node's hooks of one time.
+    /// Runs the node's hooks that belong to `time`.
     fn run_hooks(&mut self, time: HookTime) -> StepResult;
     /// Loads the rows of a seed into an empty table.
     fn load_seed(&mut self, table: &Relation, seed: &SeedJob)

@@ -5,7 +5,6 @@ use super::seed_reader::SeedReader;
 use crate::engine::{EngineSpec, SqlType};
 use std::io::Read;
 
-/// An error in a seed's file.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct SeedError {
     pub(crate) line: u64,
@@ -117,7 +116,6 @@ impl Fits {
     }
 }
 
-/// A column of a seed.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct SeedColumn {
     pub(crate) name: String,

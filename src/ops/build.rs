@@ -17,7 +17,6 @@ use crate::workspace::{
 use std::collections::HashSet;
 use std::sync::Arc;
 
-/// The report of a run.
 #[derive(Debug, Default)]
 pub(crate) struct RunReport {
     pub(crate) results: Vec<RunResult>,
@@ -29,7 +28,6 @@ pub(crate) struct RunReport {
     pub(crate) is_interrupted: bool,
 }
 
-/// The database and schema that a run's relations are in.
 #[derive(Debug)]
 pub(crate) struct RelationPlace {
     pub(crate) database: String,
@@ -58,7 +56,6 @@ impl<E: Into<OpsError>> From<E> for Ended {
     }
 }
 
-/// Builds the selected nodes and reports the results.
 pub(crate) fn build_nodes(
     workspace: &mut Workspace,
     options: &BuildOptions,

@@ -27,7 +27,6 @@ pub(crate) struct CompileOptions {
     pub(crate) introspect: bool,
 }
 
-/// What `compile` produced.
 pub(crate) enum CompileReport {
     /// The SQL of an inline query, or of the only node that was selected.
     Text(Arc<SqlText>),

@@ -205,7 +205,7 @@ fn read_catalog_rows(
     Ok(rows.iter().map(row).collect())
 }
 
-/// What the context of the catalog macros knows of itself.
+/// Stands in for the node that the catalog macros do not have.
 fn catalog_subject() -> RenderSubject {
     RenderSubject {
         unique_id: "operation.catalog".into(),

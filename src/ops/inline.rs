@@ -46,7 +46,7 @@ pub(super) fn render_inline(
     }
 }
 
-/// What the query's context knows of itself.
+/// Stands in for the node that an inline query does not have.
 fn inline_subject() -> RenderSubject {
     RenderSubject {
         unique_id: "sql_operation.inline_query".into(),

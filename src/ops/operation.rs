@@ -107,7 +107,7 @@ fn find_macro(revision: &Revision, name: &str) -> Result<(Arc<str>, Arc<MacroDef
     Err(WorkspaceError::from(d.help_if(near, |text| text)).into())
 }
 
-/// What the macro's context knows of itself. `this` is not defined there.
+/// Stands in for the node that a macro does not have. `this` is not defined.
 fn operation_subject(def: &MacroDef) -> RenderSubject {
     RenderSubject {
         unique_id: def.unique_id.clone(),

@@ -31,7 +31,6 @@ pub(crate) fn select_for_watch(
     Ok(chosen)
 }
 
-/// The limits of a rebuild.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct RebuildLimits {
     /// How many levels of descendants of a changed node are built; `None`: all.
@@ -43,7 +42,6 @@ pub(crate) struct RebuildLimits {
 /// is not tried again with the same causes.
 pub(crate) type FailedCauses = FastMap<String, Fingerprint>;
 
-/// A request for one rebuild.
 pub(crate) struct RebuildRequest<'a> {
     pub(crate) revision: &'a Revision,
     pub(crate) selected: NodeSet,
@@ -55,7 +53,6 @@ pub(crate) struct RebuildRequest<'a> {
     pub(crate) cancel: &'a CancelToken,
 }
 
-/// The result of a rebuild.
 #[derive(Default)]
 pub(crate) struct RebuildReport {
     pub(crate) results: Vec<RunResult>,

@@ -37,7 +37,7 @@ const TYPES: &[ResourceType] = &[
 ];
 
 impl ScheduledTask {
-    /// An error: an empty task is a mistake in how the scheduler called it.
+    /// Fails for the task of a scheduler, which must have called it wrongly if nothing is selected.
     pub(super) fn refuse_nothing(task: Option<&ScheduledTask>) -> Result<(), OpsError> {
         match task {
             Some(_) => Err(OpsError::usage("the task names nothing that this command works on")),
@@ -138,7 +138,7 @@ fn read_spec(text: &str) -> Option<(Selection, Granularity)> {
 
 /// Checks that the project is the one that the task's file was made from, and returns the unique
 /// ids of the task's nodes: those in the file, except that tests with new arguments have new ids.
-/// `None` if the task says nothing of a file.
+/// `None` without a scheduler, or if it passes no graph.
 pub(super) fn verify_task(
     revision: &Revision,
     task: Option<&ScheduledTask>,

@@ -18,7 +18,6 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// The items that a file is parsed into.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum ParsedItem {
     Nothing,
@@ -27,7 +26,6 @@ pub(super) enum ParsedItem {
     Docs(Vec<DocBlock>),
 }
 
-/// The result of parsing a file.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct ParsedFile {
     pub(super) item: ParsedItem,

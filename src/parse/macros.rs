@@ -113,7 +113,7 @@ fn internal(
     }
 }
 
-/// What is wrong with a macro's text.
+/// The error if a macro's text cannot be parsed.
 fn unusable(renderer: &Renderer, def: &MacroDef) -> Option<Diagnostic> {
     let failure = renderer.check_macro(def).err()?;
     let message = format!("macro `{}` cannot be parsed: {}", def.name, failure.message);

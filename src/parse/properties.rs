@@ -22,7 +22,6 @@ pub(crate) enum EntryKind {
     Describes(ResourceType),
     Macro,
     Group,
-    /// Defines a node.
     Defines(ResourceType),
 }
 
@@ -98,7 +97,6 @@ pub(crate) struct TableOverride {
     pub(crate) span: Span,
 }
 
-/// The content of a properties file.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Properties {
     pub(crate) package: Arc<str>,

@@ -26,7 +26,7 @@ pub(super) struct TestPlacement {
 pub(super) fn place_tests(request: &PlanRequest<'_>, position: &[usize]) -> TestPlacement {
     debug_assert_eq!(request.verb, CommandVerb::Build);
     let mut out = TestPlacement::default();
-    // Dependencies plus the order edges so far, to see cycles.
+    // The dependencies and the order edges so far, to detect cycles.
     let mut graph: Option<DiGraphMap<NodeId, ()>> = None;
     for id in request.selected.iter().filter(|id| request.is_test(*id)) {
         let test = request.manifest.node(id);

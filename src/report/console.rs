@@ -171,7 +171,7 @@ impl Console {
         }
     }
 
-    /// An event with its data for machines, a text for people; an empty text is left out.
+    /// Emits an event: its data for machines, the text for people unless it is empty.
     pub(super) fn emit_event(&self, event: &str, data: serde_json::Value, text: &str) {
         if self.json_lines() {
             self.line(event, data);

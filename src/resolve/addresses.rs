@@ -9,7 +9,6 @@ use std::sync::Arc;
 /// Checks that no two nodes write the same relation: models (even ephemeral ones, as in dbt),
 /// seeds, snapshots, and tests that store their failing rows. The temporary relations of a build
 /// must not collide with other relations either.
-/// another relation is.
 pub(super) fn check_relations(
     nodes: &[Arc<Node>],
     dialect: Dialect,

@@ -121,7 +121,8 @@ impl<'a> Binder<'a> {
         }
     }
 
-    /// The error for a reference to a name that several packages have, without a package.
+    /// The error for a reference that names no package, if several packages have a node of that
+    /// name.
     fn undecided(&self, node: &Node, call: &RefCall) -> Option<Diagnostic> {
         let packages = match call.package {
             None => self.lookup.undecided(&call.name, &node.package),
@@ -281,7 +282,7 @@ pub(super) fn cycle_diagnostic(nodes: &[Arc<Node>], cycle: &[NodeId]) -> Diagnos
     let mut d =
         Diagnostic::error(Code::Cycle, format!("models depend on each other in a circle: {path}"));
     for (i, id) in cycle.iter().enumerate() {
-        // Each arrow is the reference that the next one makes.
+        // For each node, the call by which the next one in the cycle refers to it.
         let next = &nodes[cycle[(i + 1) % cycle.len()].index()];
         let from = &nodes[id.index()];
         let call = next.refs.iter().find(|r| r.name == from.name).and_then(|r| r.span);

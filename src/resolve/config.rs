@@ -131,7 +131,7 @@ fn join_sets(mut a: FastSet<usize>, b: FastSet<usize>) -> FastSet<usize> {
     a
 }
 
-/// A section, and the folders in it along a path.
+/// The section, then the folders in it along a node's fqn, outermost first.
 fn folders<'t>(tree: Option<&'t YamlMap>, fqn: &[Arc<str>]) -> impl Iterator<Item = &'t YamlMap> {
     let mut parts = fqn.iter();
     std::iter::successors(tree, move |map| map.get(parts.next()?).and_then(Yaml::as_map))

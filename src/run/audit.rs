@@ -14,7 +14,6 @@ use std::collections::HashSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// The result of a guard.
 pub(super) struct GuardResult {
     pub(super) test: NodeId,
     pub(super) run: TestRun,

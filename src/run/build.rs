@@ -298,7 +298,7 @@ fn check_strategy(run: &NodeRun<'_>, materialization: Materialization) -> Result
     };
     let wanted = format!("get_incremental_{}_sql", strategy.replace('+', "_"));
     let found = run.shared.compiler.renderer.registry().lookup(&node.package, &wanted);
-    // A built-in macro of a strategy that this engine does not have is none.
+    // A built-in macro does not count if the engine does not have its strategy.
     let has_strategy = run.engine().capabilities.strategies.contains(&strategy);
     if found.is_some_and(|d| !d.package.starts_with("dbt") || has_strategy) {
         return Ok(());

@@ -16,7 +16,6 @@ use crate::sink::{
 };
 use std::sync::Arc;
 
-/// Runs one export.
 pub(super) fn run_export(shared: &RunContext, node: &Node, connection: &Connection) -> NodeOutcome {
     let NodeKind::Export(export) = &node.kind else {
         return NodeOutcome::error(
@@ -171,7 +170,7 @@ fn read(
     Ok(SinkTable { columns, rows: table.rows })
 }
 
-/// The failure of a query of an export.
+/// The failure of an export's query.
 fn unreadable(node: &Node, e: &EngineError) -> ExportError {
     let e = database_error(e, node);
     ExportError { diagnostic: e.diagnostic, transient: e.transient }

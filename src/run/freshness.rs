@@ -385,7 +385,7 @@ fn read_time(
     })
 }
 
-/// The error of a source whose freshness cannot be measured.
+/// The error for a source whose freshness cannot be measured.
 fn mistake(node: &Node, message: String, help: &str) -> Box<Diagnostic> {
     let d = Diagnostic::error(Code::Freshness, message).primary(node.span, "this table");
     Box::new(d.help(help))

@@ -45,7 +45,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// How a plan is run.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct RunOptions {
     pub(crate) threads: usize,

@@ -19,7 +19,8 @@ pub(super) struct NodeRun<'a> {
     pub(super) shared: &'a RunContext,
     pub(super) node: &'a Node,
     pub(super) bindings: &'a Arc<Bindings>,
-    /// The existing relations among those of the node's own names.
+    /// The relations that exist under the node's own name or the names that its build uses beside
+    /// it.
     pub(super) existing: &'a Arc<ExistingRelations>,
     pub(super) connection: &'a Connection,
 }
@@ -33,7 +34,7 @@ impl<'a> NodeRun<'a> {
         self.connection.engine()
     }
 
-    /// The same surroundings for another node.
+    /// The same run, but for another node.
     pub(super) fn of(self, id: NodeId) -> NodeRun<'a> {
         NodeRun { node: self.shared.compiler.manifest.node(id), ..self }
     }

@@ -25,7 +25,6 @@ pub(super) const TICK: Duration = Duration::from_millis(50);
 /// The number of rounds of the loop between two attempts to cancel running statements.
 const CANCEL_EVERY: usize = 5;
 
-/// The inputs of a run.
 pub(crate) struct RunRequest<'a> {
     pub(crate) shared: Arc<RunContext>,
     pub(crate) plan: &'a Plan,
@@ -341,7 +340,7 @@ impl<'a> Scheduler<'a> {
         })
     }
 
-    /// The existing relations among those of a node's own names.
+    /// The relations that exist under a node's own name or the names that its build uses beside it.
     fn own(&self, node: &Node) -> ExistingRelations {
         let dialect = self.shared.compiler.manifest.project.dialect;
         let mut found: Vec<ExistingRelation> = Vec::new();

@@ -184,8 +184,8 @@ impl<'a> NodeSteps<'a> {
         }
     }
 
-    /// The error of a seed that could not be loaded: of its file, or of a value that does not fit
-    /// its column.
+    /// The error for a seed that could not be loaded. Either its file is wrong, or a value does not
+    /// fit its column.
     fn seed_error(&self, e: &EngineError) -> NodeError {
         let mut failed = database_error(e, self.run.node);
         // SQLSTATE class 22: the value does not fit the type.
@@ -199,7 +199,6 @@ impl<'a> NodeSteps<'a> {
         failed
     }
 
-    /// Renders and runs one hook.
     fn run_hook(&mut self, key: &str, text: &str) -> StepResult {
         let node = self.run.node;
         let span = node.config.entry(key).and_then(|entry| entry.span).unwrap_or(node.span);

@@ -17,7 +17,7 @@ use crate::source::SqlText;
 use minijinja::value::Value;
 use std::sync::Arc;
 
-/// The result of a test and of its render.
+/// The outcome of a test, and its compiled SQL if it compiled.
 pub(super) struct TestRun {
     pub(super) outcome: NodeOutcome,
     pub(super) compiled: Option<Compiled>,
@@ -42,7 +42,7 @@ pub(super) struct FailingRows {
     rows: Table,
 }
 
-/// The maximum number of rows that are stored of such a test.
+/// The maximum number of failing rows that are stored for a test inside a transaction.
 const KEPT_ROWS: usize = 10_000;
 
 /// The result of a test that a fused scan has shown to pass: it is compiled for its artifact only.

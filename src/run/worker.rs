@@ -39,7 +39,7 @@ impl Clock {
     }
 }
 
-/// A step to run, with the existing relations among those of its node's own names.
+/// A step to run. `existing` has the relations under the names that the build of its node uses.
 pub(super) struct StepTask {
     pub(super) step: usize,
     pub(super) node: NodeId,
@@ -106,7 +106,6 @@ pub(super) fn start_workers<'scope>(
     queues
 }
 
-/// The result of a step.
 pub(super) struct StepDone {
     pub(super) worker: usize,
     pub(super) step: usize,

@@ -102,7 +102,6 @@ pub(crate) enum SelectorExpr<S: Stage> {
     Difference(Box<SelectorExpr<S>>, Box<SelectorExpr<S>>),
 }
 
-/// An error in a criterion.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum CriterionError {
     #[error("`{0}`: `@` and a `+` behind the name cannot be used together")]

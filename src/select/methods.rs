@@ -341,7 +341,6 @@ fn fnmatch(text: &str, pattern: &str) -> bool {
     Pattern::new(&plain).is_ok_and(|p| p.matches_with(text, options))
 }
 
-/// Whether a method matches a node.
 fn matches(
     method: &SelectorMethod,
     manifest: &Manifest,

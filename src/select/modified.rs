@@ -38,7 +38,7 @@ pub(super) fn matches_state(
     }
 }
 
-/// The kinds that dbt compares by their own fields, since they have no body.
+/// Whether dbt compares the node by fields of its own kind, since it has no body.
 fn is_described(node: &Node) -> bool {
     matches!(
         node.kind,

@@ -16,7 +16,6 @@ use std::sync::Arc;
 /// The SQL of compiled nodes, with the path of its file, by unique id.
 pub(crate) type CompiledCode = HashMap<UniqueId, (Arc<SqlText>, String)>;
 
-/// Writes `manifest.json` to a folder.
 pub(crate) fn write_manifest(
     system: &dyn System,
     folder: &Utf8Path,

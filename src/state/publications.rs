@@ -105,7 +105,8 @@ impl Publications {
         warehouse.record_state(table, &[StateRow { node: unique_id, fingerprint: &text }])
     }
 
-    /// Records tests, by unique id.
+    /// Records tests. They go to the table `home`, since a test may have no relation. Does nothing
+    /// without that table.
     pub(crate) fn record_tests(
         &self,
         warehouse: &mut dyn Warehouse,

@@ -9,7 +9,6 @@ use camino::Utf8Path;
 use serde_json::json;
 use std::io::{self, Write};
 
-/// Writes `run_results.json` to a folder.
 pub(crate) fn write_run_results(
     system: &dyn System,
     folder: &Utf8Path,

@@ -9,7 +9,6 @@ use jiff::Timestamp;
 use serde_json::json;
 use std::io::{self, Write};
 
-/// Writes `sources.json` to a path.
 pub(crate) fn write_sources(
     system: &dyn System,
     path: &Utf8Path,

@@ -47,7 +47,6 @@ impl CachedSystem {
         CachedSystem { inner, counts, memory: RwLock::default() }
     }
 
-    /// The underlying system.
     pub(crate) fn inner(&self) -> &dyn System {
         self.inner.as_ref()
     }

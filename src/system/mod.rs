@@ -80,7 +80,7 @@ pub(crate) trait System: Send + Sync {
         let fingerprint = Fingerprint::of(&text);
         Ok((text, fingerprint))
     }
-    /// The print of a file's bytes, streamed.
+    /// The fingerprint of a file's bytes. The file need not fit into memory.
     fn fingerprint(&self, path: &Utf8Path) -> Result<Fingerprint, SystemError> {
         Fingerprint::of_stream(&mut self.open(path)?).map_err(|source| SystemError {
             action: "read",

@@ -23,7 +23,6 @@ pub(super) struct FileChange {
     pub(super) is_removed: bool,
 }
 
-/// The interval of polling.
 const POLL: Duration = Duration::from_millis(250);
 
 pub(super) struct FileWatcher {

@@ -295,7 +295,7 @@ impl WatchLoop<'_> {
         let begun = Instant::now();
         self.workspace.begin_invocation(uuid::Uuid::new_v4().to_string());
         let mut reading = self.workspace.read()?;
-        // Sorted so that errors come last; show them first.
+        // The diagnostics are sorted so that errors come last. Show the errors first.
         reading.diagnostics.reverse();
         if self.last_reading.is_none() && reading.revision.is_none() {
             let nowhere = |d: &Diagnostic| d.code == Code::ProjectFile && d.primary.is_none();

@@ -32,7 +32,6 @@ pub(crate) struct KnownNodes {
 }
 
 impl KnownNodes {
-    /// A fingerprint of the definitions of the nodes.
     pub(super) fn fingerprint_definitions(&self, manifest: &Manifest) -> Fingerprint {
         fingerprint_definitions(manifest, &self.own)
     }

@@ -228,7 +228,6 @@ fn is_tested(revision: &Revision, selected: &NodeSet, id: NodeId) -> bool {
     children.any(|c| selected.contains(c) && revision.manifest.node(c).generic_test().is_some())
 }
 
-/// The run options of a plain run of a revision.
 pub(crate) fn default_run_options(revision: &Revision, fail_fast: bool) -> RunOptions {
     RunOptions {
         threads: revision.target().threads,

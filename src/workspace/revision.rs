@@ -70,7 +70,6 @@ impl Revision {
         &self.manifest.project.target
     }
 
-    /// A fingerprint of all macros.
     pub(crate) fn fingerprint_macros(&self) -> Fingerprint {
         self.renderer.registry().fingerprint()
     }
@@ -125,7 +124,7 @@ impl Revision {
         Ok((Connection::new(warehouse), watch))
     }
 
-    /// The relations that exist of all nodes; `ExistingRelations::Unknown` without a connection.
+    /// The existing relations of all nodes; `ExistingRelations::Unknown` without a connection.
     pub(crate) fn inspect_stored(
         &self,
         connection: Option<&Connection>,

@@ -17,7 +17,6 @@ pub(crate) struct Settings {
     /// Whether caches of earlier processes are read and those of this process are stored.
     pub(crate) cache: bool,
     pub(crate) warnings: WarningOptions,
-    /// Which of the ready steps starts first.
     pub(crate) start_order: StartOrder,
     pub(crate) patience: WaitTimeouts,
     /// The folder of the artifacts that `state:` compares with.

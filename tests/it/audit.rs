@@ -27,7 +27,7 @@ fn a_failing_test_leaves_the_published_table_and_keeps_the_new_one() {
     assert_eq!(p.status("model.shop.m"), "error");
     assert_eq!(p.status("test.shop.unique_m_id"), "fail");
     assert_eq!(p.status("test.shop.not_null_m_id"), "pass");
-    // Mended, it is published, and what was rejected before goes.
+    // After a correction the model is published, and the rejected version is dropped.
     p.write("seeds/raw.csv", "id\n4\n");
     p.ok(&["build"]);
     assert_eq!(p.rows("select * from m"), ["4"]);
@@ -98,7 +98,7 @@ fn a_relationship_holds_back_the_referencing_mart() {
     );
 }
 
-/// Each kind of node fails in turn; what was published is what it was.
+/// Each kind of node fails in turn, which must not change the published data.
 #[test]
 fn no_kind_of_failure_changes_published_data() {
     let p = Project::new(&[

@@ -56,7 +56,7 @@ fn an_export_is_a_node_of_the_graph() {
         "export:shop.totals_parquet"
     );
     assert!(p.ok(&["ls", "--select", "+export:totals_csv"]).out.contains("shop.staging.orders"));
-    // Nothing of an export is needed to build.
+    // A build needs no variables that only exports use.
     p.ok(&["build"]);
     let manifest: Value = serde_json::from_str(&p.read("target/manifest.json")).unwrap();
     let exposure = &manifest["exposures"]["exposure.shop.totals_sheet"];
@@ -84,7 +84,7 @@ fn files_have_the_rows_of_the_published_relation() {
     let parquet = parquet.replace("target", p.path().join("target").to_str().unwrap());
     assert_eq!(p.rows(&parquet), ["DECIMAL(3,2)|DATE|=1+1"]);
     assert_eq!(p.status("exposure.shop.totals_json"), "success");
-    // What is wrong is told with its place, and the others are written.
+    // An error is reported with its location, and the other exports are still written.
     p.write("models/marts/exports.yml", &EXPORTS.replace("columns: [id,", "columns: [idd,"));
     p.write("out/totals.csv", "old");
     let ran = p.run(&["export", "files"]);
@@ -179,7 +179,7 @@ fn every_node_and_test_is_in_one_task() {
     }
     p.ok(&["export", "airflow"]);
     let by_model = tasks(&p);
-    // What cannot be held back by its tests is announced by the last of them.
+    // The tests of `late` run after its publication, so the last of them announces the asset.
     let writes = |id: &str| by_model[id].get("writes").is_some();
     assert!(
         !writes("marts.late")
@@ -218,8 +218,8 @@ fn a_task_runs_its_nodes_and_stops_when_the_project_is_another() {
         (ran.code, &last["exit_code"], &last["success"], &last["pass"]),
         (0, &json!(0), &json!(1), &json!(2))
     );
-    // SQL, texts and arguments of tests may change: the ids of tests do, and the task still has its
-    // tests.
+    // Changes of SQL, texts and arguments of tests do not stop the task. The changed tests have new
+    // ids, but still belong to it.
     p.write(
         "models/marts/totals.sql",
         "select id, 2 as amount, 'x' as note from {{ ref('orders') }}",
@@ -227,7 +227,7 @@ fn a_task_runs_its_nodes_and_stops_when_the_project_is_another() {
     p.write("models/marts/totals.yml", "models: [{name: totals, columns: [{name: id, data_tests: [unique, {not_null: {config: {where: 'id > 0'}}}]}]}]");
     let ran = run("marts.totals", &["build"]);
     assert_eq!((ran.code, &summary(&ran.out)["pass"]), (0, &json!(2)), "{}{}", ran.out, ran.err);
-    // A failing test is final.
+    // A retry cannot fix a failing test, so the exit code is 1, not 75.
     p.write(
         "models/marts/totals.sql",
         "select null as id, 2 as amount, 'x' as note from {{ ref('orders') }}",
@@ -243,7 +243,7 @@ fn a_task_runs_its_nodes_and_stops_when_the_project_is_another() {
         "{}",
         ran.out
     );
-    // Another graph is not run at all.
+    // If the graph has changed, nothing runs.
     p.write("models/marts/more.sql", "select * from {{ ref('totals') }}");
     let ran = run("marts.totals", &["build"]);
     assert_eq!(ran.code, 3, "{}{}", ran.out, ran.err);
@@ -302,7 +302,7 @@ fn options_of_airflow_reach_the_file_and_mistakes_are_shown() {
         "{}",
         ran.err
     );
-    // A build does not mind.
+    // A build does not read these options.
     p.ok(&["build"]);
 }
 
@@ -351,7 +351,8 @@ fn the_samples_files_are_up_to_date() {
     }
 }
 
-/// The picture of the sample's raw tables is what the commands in docs/data-model.md draw.
+/// The diagram of the sample's raw tables is the one that the commands in docs/data-model.md
+/// generate.
 #[test]
 fn the_samples_raw_tables_are_drawn_as_they_are() {
     let committed = |name: &str| {
@@ -388,8 +389,8 @@ fn the_schemas_have_the_keys_that_are_read() {
         serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
     };
     let p = shop();
-    // An unknown key is a warning that names it: each key of the schema is written once, with a
-    // value of its type.
+    // Unknown keys cause a warning that names them, so each key of the schema is written once, with
+    // a value of its type.
     let airflow = schema("project.json")["properties"]["airflow"]["properties"].clone();
     let lines: Vec<String> = airflow
         .as_object()

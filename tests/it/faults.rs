@@ -1,4 +1,4 @@
-//! What the world can do to a run: kills, locks, broken files, signals.
+//! What can happen to a run from outside: kills, locks, broken files, signals.
 
 use crate::project::{Project, Ran};
 use std::process::Stdio;
@@ -89,7 +89,8 @@ fn a_full_disk_is_an_error_and_loses_nothing() {
         eprintln!("skipped: no /dev/full here");
         return;
     }
-    // Artifacts go to a device that is always full: the build says so, the data is there.
+    // Artifacts are written to a device that is always full. The build reports it, and keeps its
+    // data.
     let p = Project::new(&[("models/a.sql", "{{ config(materialized='table') }} select 1 as x")]);
     p.ok(&["build"]);
     let ran = p.run(&["build", "--target-path", "/dev/full/x"]);
@@ -129,8 +130,8 @@ fn secrets_are_never_shown() {
         ran.out,
         ran.err
     );
-    // What a file of the project says is no secret: artifacts have it as it is. Messages never have
-    // the value.
+    // The text of a project file is not secret, so artifacts have it unchanged. Messages never
+    // contain the value.
     let results: serde_json::Value =
         serde_json::from_str(&p.read("target/run_results.json")).unwrap();
     let message = results["results"][0]["message"].as_str().unwrap();
@@ -139,7 +140,7 @@ fn secrets_are_never_shown() {
     assert!(ran.err.contains("*****"), "{}", ran.err);
 }
 
-/// What a project with a password leaves behind, ids, times and places taken out.
+/// The files that a project with a password leaves behind, without ids, times and paths.
 fn left_behind(password: &str) -> Vec<(String, String)> {
     let profiles = format!(
         "shop: {{target: dev, outputs: {{dev: {{type: duckdb, path: shop.duckdb, password: {password}}}}}}}\n"
@@ -215,7 +216,8 @@ fn a_message_about_a_profile_quotes_none_of_its_lines() {
 
 #[test]
 fn what_is_read_without_ref_is_waited_for() {
-    // The reader comes first in the order of the names, and nothing says that it needs the other.
+    // The reader comes first in alphabetical order, and nothing declares that it needs the other
+    // model.
     let p = Project::new(&[
         ("models/a_reader.sql", "{{ config(materialized='table') }} select * from main.z_base"),
         ("models/z_base.sql", "select 1 as id"),
@@ -231,7 +233,7 @@ fn what_is_read_without_ref_is_waited_for() {
         ran.out
     );
     assert_eq!(p.rows("select id from a_reader"), ["1"]);
-    // What never comes is an error, told once.
+    // If the relation never appears, this is reported once, as an error.
     let p = Project::new(&[
         ("models/a_reader.sql", "{{ config(materialized='table') }} select * from main.z_base"),
         ("models/z_base.sql", "select 1 as id from nowhere"),

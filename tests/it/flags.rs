@@ -1,4 +1,4 @@
-//! Flags that dbt has: each has its effect, or says that it has none.
+//! Flags of dbt: each has an effect, or reports that it has none.
 
 use crate::project::Project;
 
@@ -71,7 +71,7 @@ fn a_flag_without_an_effect_says_so() {
         "{}",
         ran.err
     );
-    // They are ours alone: nobody who comes from dbt is stopped by them.
+    // The warnings are Strata's own, so they must not stop projects that come from dbt.
     p.ok(&["build", "--warn-error"]);
     let one = p.ok(&["build", "--single-threaded", "--log-level", "warn"]);
     assert!(!one.out.contains("threads") && !one.out.contains("built"), "{}", one.out);

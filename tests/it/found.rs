@@ -1,18 +1,18 @@
-//! Relations as they are found in a database, in a shape in which those of two engines can be compared.
+//! Reads the relations in a database, in a form in which two engines can be compared.
 
 use crate::project::{Project, Ran};
 use duckdb::Connection;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// A relation as found: columns with types, rows in an order that does not depend on the engine.
+/// A relation with its columns and types. The order of the rows does not depend on the engine.
 #[derive(Debug)]
 pub(crate) struct Found {
     pub(crate) columns: Vec<(String, String)>,
     pub(crate) rows: Vec<Vec<Option<String>>>,
 }
 
-/// A relation of lines that `packed` made.
+/// Makes a relation from lines in the form of `packed`.
 pub(crate) fn table(lines: Vec<String>, columns: Vec<(String, String)>) -> Found {
     let split = |line: String| -> Vec<Option<String>> {
         line.split('\u{1}').map(|cell| (cell != "\u{2}").then(|| cell.to_owned())).collect()
@@ -30,7 +30,7 @@ fn rounded(cell: &str) -> String {
         .map_or_else(|_| cell.to_owned(), |n| format!("{n:.6}").replace("-0.000000", "0.000000"))
 }
 
-/// All of a row in one text: cells apart by \u{1}, null as \u{2}.
+/// A SQL expression for a row as one text: cells are separated by \u{1}, and null is \u{2}.
 pub(crate) fn packed(columns: &[(String, String)], text: &str) -> String {
     let cell =
         |(name, _): &(String, String)| format!("coalesce(cast(\"{name}\" as {text}), chr(2))");
@@ -65,7 +65,7 @@ pub(crate) fn on_duckdb(file: &Path) -> BTreeMap<String, Found> {
     out
 }
 
-/// Runs what changes a database.
+/// Runs a command if it may change a database.
 pub(crate) fn builds(p: &Project, args: &[String]) -> Option<Ran> {
     let verb = args.iter().find(|a| !a.starts_with('-'))?;
     let builds = ["build", "run", "seed", "snapshot", "test"].contains(&verb.as_str());

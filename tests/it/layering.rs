@@ -1,12 +1,13 @@
-//! Modules lie on floors: a module imports lower floors, and on its own floor only the edges that
-//! ARCHITECTURE.md lists.
+//! Modules are in layers: a module may import lower layers and, in its own layer, only the modules
+//! that ARCHITECTURE.md lists for it.
 
 use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
 use std::collections::{BTreeSet, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Floor numbers and allowed edges of the block ```` ```layering ```` in ARCHITECTURE.md.
+/// The layer of each module and the allowed edges, from the block ```` ```layering ```` in
+/// ARCHITECTURE.md.
 fn table() -> (HashMap<String, usize>, BTreeSet<(String, String)>) {
     let text = fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
     let block = text
@@ -42,14 +43,14 @@ fn sources(folder: &Path, out: &mut Vec<PathBuf>) {
     }
 }
 
-/// The tokens of a file without its test modules: they may look anywhere.
+/// The tokens of a file without its test modules, which may import anything.
 fn tokens_of(file: &Path) -> Vec<TokenTree> {
     let text = fs::read_to_string(file).unwrap();
     let all: TokenStream = text.parse().unwrap_or_else(|e| panic!("{}: {e}", file.display()));
     without_tests(all)
 }
 
-/// Leaves out each item behind `#[cfg(test)]` or `#[cfg(any(test, ..))]`.
+/// Leaves out every item with `#[cfg(test)]` or `#[cfg(any(test, ..))]`.
 fn without_tests(tokens: TokenStream) -> Vec<TokenTree> {
     let mut out = Vec::new();
     let mut rest = tokens.into_iter().peekable();
@@ -74,7 +75,7 @@ fn without_tests(tokens: TokenStream) -> Vec<TokenTree> {
     out
 }
 
-/// Whether an attribute is `[cfg(.. test ..)]`.
+/// Whether an attribute is a `cfg` that mentions `test`.
 fn is_of_tests(attribute: &TokenTree) -> bool {
     let text = attribute.to_string();
     let words = text.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty());
@@ -86,7 +87,7 @@ fn is_sign(token: Option<&TokenTree>, sign: char) -> bool {
     matches!(token, Some(TokenTree::Punct(p)) if p.as_char() == sign)
 }
 
-/// The modules that tokens name as `crate::x`, also as `crate::{x, y::{..}}`.
+/// Adds the modules that are imported as `crate::x` or `crate::{x, y::{..}}`.
 fn imports(tokens: &[TokenTree], out: &mut BTreeSet<String>) {
     for (i, token) in tokens.iter().enumerate() {
         match token {
@@ -97,7 +98,7 @@ fn imports(tokens: &[TokenTree], out: &mut BTreeSet<String>) {
     }
 }
 
-/// What stands behind `crate`: one module, or those of a list in braces.
+/// The names after `crate`: one module, or a list of them in braces.
 fn named(rest: &[TokenTree]) -> Vec<String> {
     if !is_sign(rest.first(), ':') || !is_sign(rest.get(1), ':') {
         return Vec::new();
@@ -113,7 +114,7 @@ fn named(rest: &[TokenTree]) -> Vec<String> {
     }
 }
 
-/// The words of tokens: identifiers and texts, no comments.
+/// The words in tokens: identifiers and string literals, without comments.
 fn words_of(tokens: &[TokenTree], out: &mut Vec<String>) {
     for token in tokens {
         match token {
@@ -194,8 +195,8 @@ fn every_module_says_what_it_must_not_know() {
     }
 }
 
-/// Names of engines stand in their folders, in the built-in macros and in the two lists of all
-/// engines; elsewhere only with a reason.
+/// Engines are named only in their folders, in the built-in macros and in the two lists of all
+/// engines. Any other place needs a reason.
 #[test]
 fn engines_are_named_in_their_folders_only() {
     let folders = fs::read_dir(root().join("src/engine")).unwrap().flatten();
@@ -230,7 +231,7 @@ fn is_test_module(local: &str) -> bool {
     is_beside || is_named || local.contains("/dbt_tables/")
 }
 
-/// Whether a file is one of an engine's own, or one of the two lists of all engines.
+/// Whether a file belongs to an engine, or is one of the two lists of all engines.
 fn may_name_engines(local: &str, engines: &[String]) -> bool {
     let in_folder = |part: &str| {
         let of = |engine: &String| local.starts_with(&format!("{part}/{engine}/"));
@@ -241,14 +242,14 @@ fn may_name_engines(local: &str, engines: &[String]) -> bool {
         || ["engine/mod.rs", "adapter/mod.rs"].contains(&local)
 }
 
-/// An error is a type that says what can go wrong: `Result<_, String>` is not one.
+/// Errors are types that tell what can go wrong, so `Result<_, String>` is not allowed.
 #[test]
 fn errors_have_types() {
     let mut files = Vec::new();
     sources(&root().join("src"), &mut files);
     let mut wrong = Vec::new();
     for file in files {
-        // The tables of dbt's answers are compared by tests alone.
+        // Only tests compare the tables of dbt's results.
         if file.components().any(|c| c.as_os_str() == "dbt_tables") {
             continue;
         }
@@ -262,14 +263,14 @@ fn errors_have_types() {
     assert!(wrong.is_empty(), "`Result<_, String>` in {wrong:?}");
 }
 
-/// What stands between the brackets of a type.
+/// The text between the outer angle brackets of a type.
 fn type_arguments(text: &str) -> &str {
     let start = text.find('<').map_or(0, |at| at + 1);
     let mut depth = 1;
     for (at, c) in text[start..].char_indices() {
         match c {
             '<' => depth += 1,
-            // The arrow of a function is no bracket.
+            // The arrow of a function is not a closing bracket.
             '>' if !text[..start + at].ends_with('-') => depth -= 1,
             _ => {}
         }
@@ -286,7 +287,8 @@ fn type_arguments_are_told_from_arrows() {
     assert_eq!(type_arguments("Result<fn(u8)->u8,String>"), "fn(u8)->u8,String");
 }
 
-/// The points of docs/semantics.md: `1.16` is a numbered line of the part `## 1.`, `2` the part.
+/// The points of docs/semantics.md: `1.16` is a numbered line of the section `## 1.`, `2` is a
+/// section.
 fn points_of_semantics() -> BTreeSet<String> {
     let mut points = BTreeSet::new();
     let mut part = String::new();

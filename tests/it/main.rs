@@ -1,4 +1,4 @@
-//! The one integration binary: each extra one would link DuckDB again.
+//! All integration tests are in one binary, because each binary would link DuckDB again.
 #![expect(
     clippy::disallowed_methods,
     clippy::disallowed_macros,

@@ -1,8 +1,9 @@
-//! What people read when something is wrong: the good messages. Poor ones go to the ledger below.
+//! The messages that users read when something is wrong. Those that should be better are in
+//! `ledger`.
 
 use crate::project::Project;
 
-/// The errors of a build, with paths of the temporary folder taken out.
+/// The errors of a build, without the path of the temporary folder.
 fn errors(files: &[(&str, &str)]) -> String {
     let p = Project::new(files);
     let ran = p.run(&["build"]);
@@ -137,7 +138,8 @@ fn unknown_keys_are_warnings_with_the_nearest_key() {
     );
 }
 
-/// Messages that are known to be poor. To improve one, mend it and move its test up.
+/// Messages that are known to be poor. To improve one, change it and move its test out of this
+/// module.
 mod ledger {
     use super::errors;
 

@@ -1,5 +1,5 @@
-//! `source freshness`, `run-operation` and `docs generate`. What they give was seen with dbt
-//! 1.11.16.
+//! `source freshness`, `run-operation` and `docs generate`. The expected results were observed with
+//! dbt 1.11.16.
 
 use crate::project::Project;
 use serde_json::{Value, json};
@@ -114,7 +114,7 @@ fn freshness_is_measured_and_judged() {
     assert!((172_800.0..173_800.0).contains(&age), "{age}");
     assert!(ran.out.contains("2 days old, configured to warn after 12 hours"), "{}", ran.out);
     assert!(ran.err.contains("E4008") && ran.err.contains("no `loaded_at_field`"), "{}", ran.err);
-    // Hooks run around it; those that went well are not among the results.
+    // Hooks run before and after. Those that succeed are not among the results.
     assert_eq!(p.rows("select n from hooks"), ["8"]);
 }
 
@@ -359,7 +359,8 @@ fn the_catalog_has_what_the_database_has() {
     assert_eq!(ids(&artifact(&p, "target/catalog.json"), "nodes").len(), 2);
     p.ok(&["docs", "generate", "--empty-catalog"]);
     assert_eq!(artifact(&p, "target/catalog.json")["nodes"], json!({}));
-    // A mistake in a model ends the command; what the macro cannot tell is an error of the catalog.
+    // An error in a model ends the command, while an error of the catalog macro is part of the
+    // catalog.
     p.write("macros/m.sql", "{% macro get_catalog(information_schema, schemas) %}{% endmacro %}");
     assert_eq!(p.run(&["docs", "generate"]).code, 1);
     assert_eq!(artifact(&p, "target/catalog.json")["errors"].as_array().map(Vec::len), Some(1));
@@ -367,8 +368,8 @@ fn the_catalog_has_what_the_database_has() {
     assert_eq!(p.run(&["docs", "generate"]).code, 2);
 }
 
-/// Results as packages read them in `on-run-end`, and as `run_results.json` has them. Seen with dbt
-/// 1.11.16.
+/// Results as packages read them in `on-run-end` and as `run_results.json` has them, observed with
+/// dbt 1.11.16.
 const TELLS: &str = "name: shop\nprofile: shop\non-run-end:\n  - \"{% for r in results %}{{ log(r.node.name ~ '|' ~ r.message ~ '|' ~ \
     r.adapter_response.get('code') ~ '|' ~ r.adapter_response.get('rows_affected') ~ '|' ~ r.failures ~ '|' ~ r.timing | length ~ '|' ~ \
     (r.node.compiled_code is defined) ~ '|' ~ (r.node.config.full_refresh is none) ~ '|' ~ r.node.config.get('nothing', 7), info=true) }}\

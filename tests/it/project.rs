@@ -1,4 +1,4 @@
-//! A project in a temporary folder, and the real binary run in it.
+//! A project in a temporary folder, with the real binary to run in it.
 
 use duckdb::Connection;
 use std::fs;
@@ -11,7 +11,7 @@ pub(crate) struct Project {
     folder: TempDir,
 }
 
-/// What a command printed and how it ended.
+/// The output and the exit code of a command.
 #[derive(Debug)]
 pub(crate) struct Ran {
     pub(crate) code: i32,
@@ -20,7 +20,8 @@ pub(crate) struct Ran {
 }
 
 impl Project {
-    /// Files by path; a project file and a profile are made when they are not given.
+    /// Creates a project with files by path. A project file and a profile are added if they are not
+    /// given.
     pub(crate) fn new(files: &[(&str, &str)]) -> Project {
         let project = Project { folder: TempDir::new().unwrap() };
         let given = |name: &str| files.iter().any(|(p, _)| *p == name);
@@ -75,12 +76,12 @@ impl Project {
         ran
     }
 
-    /// Starts a command whose output is read when it has ended.
+    /// Starts a command. Its output can be read after it has ended.
     pub(crate) fn start(&self, args: &[&str]) -> Child {
         self.command(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
     }
 
-    /// A build that waits for who has the database, until that one lets go.
+    /// Runs a build that waits until `let_go` releases the database.
     pub(crate) fn build_after(&self, let_go: impl FnOnce()) {
         let waiting = self.start(&["build", "--lock-timeout", "60"]);
         std::thread::sleep(Duration::from_millis(400));
@@ -89,7 +90,7 @@ impl Project {
         assert_eq!(ran.code, 0, "{}", ran.err);
     }
 
-    /// A build that is told to stop while it works, which it has to do soon.
+    /// Interrupts a build while it works. It has to end soon afterwards.
     #[cfg(unix)]
     pub(crate) fn interrupted_build(&self) -> Ran {
         let child = self.start(&["build"]);
@@ -105,7 +106,7 @@ impl Project {
         Connection::open(self.path().join("shop.duckdb")).unwrap()
     }
 
-    /// Runs a query and gives its rows as text, columns joined by `|`.
+    /// Runs a query and returns its rows as text, with columns joined by `|`.
     pub(crate) fn rows(&self, sql: &str) -> Vec<String> {
         rows(&self.database(), sql)
     }
@@ -141,7 +142,7 @@ impl From<Output> for Ran {
     }
 }
 
-/// As Ctrl-C does.
+/// Sends the signal that Ctrl-C sends.
 pub(crate) fn interrupt(child: &Child) {
     let pid = child.id().to_string();
     assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
@@ -151,7 +152,7 @@ pub(crate) fn binary() -> PathBuf {
     PathBuf::from(env!("CARGO_BIN_EXE_strata"))
 }
 
-/// Takes the variables out that would change what the tool does.
+/// Removes the environment variables that would change what the tool does.
 pub(crate) fn clean(command: &mut Command) {
     for (key, _) in std::env::vars() {
         if key.starts_with("DBT_") || key.starts_with("STRATA_") {

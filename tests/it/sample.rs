@@ -84,7 +84,7 @@ fn the_sample_builds_twice_and_its_numbers_agree() {
     let shown = strata(&["show", "channel_performance", "--limit", "2"], &project);
     assert!(shown.contains("channel") && shown.contains("2 rows shown"), "{shown}");
     let database = Connection::open(project.join("sample.duckdb")).unwrap();
-    // Spend and revenue are the same in the raw data and in the marts, to the cent.
+    // Spend and revenue are equal in the raw data and in the marts, to the cent.
     let check = "select (select sum(spend) from marketing_spend) = (select sum(spend) from channel_performance), \
                  (select sum(revenue) from revenue_and_rewards) = (select sum(total_revenue) from users_enriched)";
     assert_eq!(rows(&database, check), ["true|true"]);

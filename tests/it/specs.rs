@@ -16,7 +16,7 @@ pub(crate) struct Section {
     pub(crate) title: String,
     pub(crate) files: Vec<(String, String)>,
     pub(crate) consoles: Vec<String>,
-    /// Files that are given once more, each with the number of consoles before.
+    /// Files that are given again, each with the number of consoles before it.
     edits: Vec<(usize, String, String)>,
 }
 
@@ -34,8 +34,8 @@ impl Section {
         }
     }
 
-    /// Whether its relations are for DuckDB alone: it names the database or brings a profile, or
-    /// its builds are noted, and each engine has notes of its own.
+    /// Whether its relations are compared on DuckDB only: it names the database, has its own
+    /// profile, or compares with recorded publications, whose fingerprints differ per engine.
     pub(crate) fn is_for_duckdb(&self) -> bool {
         let names = |(path, text): &(String, String)| {
             path == "profiles.yml" || text.contains("spec.main") || text.contains("type: duckdb")
@@ -120,7 +120,7 @@ fn words(text: &str) -> Vec<String> {
     out
 }
 
-/// The lines of a console that are typed, each with what it must print.
+/// The commands of a console, each with its expected output.
 fn typed(console: &str) -> Vec<(Vec<String>, String)> {
     let mut out: Vec<(Vec<String>, String)> = Vec::new();
     for line in console.lines() {
@@ -137,7 +137,7 @@ fn typed(console: &str) -> Vec<(Vec<String>, String)> {
     out
 }
 
-/// The arguments of all `strata` commands, with what each must print.
+/// The arguments of all `strata` commands, with their expected output.
 pub(crate) fn commands(consoles: &[String]) -> Vec<(Vec<String>, String)> {
     let all = consoles.iter().flat_map(|console| typed(console));
     let arguments = |(command, text): (Vec<String>, String)| {
@@ -147,7 +147,7 @@ pub(crate) fn commands(consoles: &[String]) -> Vec<(Vec<String>, String)> {
     all.filter_map(arguments).collect()
 }
 
-/// Carries out what is typed; what is printed, and what is complained of.
+/// Runs a command, and returns its standard output and standard error.
 fn carry_out(p: &Project, command: &[String]) -> (String, String) {
     let command: Vec<&str> = command.iter().map(String::as_str).collect();
     match command.as_slice() {
@@ -160,7 +160,7 @@ fn carry_out(p: &Project, command: &[String]) -> (String, String) {
     }
 }
 
-/// Line by line; `[..]` stands for anything.
+/// Compares two texts line by line. `[..]` matches anything within a line.
 fn same(found: &str, expected: &str) -> bool {
     let lines = |t: &str| t.trim_end().lines().map(|l| l.trim_end().to_owned()).collect::<Vec<_>>();
     let (found, expected) = (lines(found), lines(expected));

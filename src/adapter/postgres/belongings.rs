@@ -322,12 +322,13 @@ fn made_by_hand(oid: &str, new: &str, kind: &str) -> String {
     )
 }
 
-/// An index regardless of its name and its table.
+/// An SQL expression for everything about an index but its name and its table.
 fn index_text(index: &str) -> String {
     format!("({index}.indisunique, {})", index_definition(index))
 }
 
-/// An index without name, table and uniqueness: its method, columns and condition.
+/// An SQL expression for the method, columns and condition of an index, regardless of its name, its
+/// table and its uniqueness.
 fn index_definition(index: &str) -> String {
     format!("regexp_replace(pg_get_indexdef({index}.indexrelid), '^.*? USING ', '')")
 }
@@ -409,7 +410,8 @@ fn has_index(indexes: &[[String; 4]], index: &[String; 4]) -> bool {
     indexes.iter().any(|i| i[1..3] == index[1..3])
 }
 
-/// The statement `set logged` or `set unlogged`, if a table differs in that from another one.
+/// The statement that makes a table `logged` or `unlogged` like another one; `None` if it already
+/// is.
 pub(super) fn persistence_like(
     pg: &mut Postgres,
     table: &Relation,

@@ -30,7 +30,7 @@ pub(super) fn list_relations_sql(named: bool) -> String {
 pub(super) const COLUMNS: &str = "select a.attname::text, format_type(a.atttypid, a.atttypmod) from pg_catalog.pg_attribute a \
      where a.attrelid = to_regclass($1) and a.attnum > 0 and not a.attisdropped order by a.attnum";
 
-/// Selects the oid of a table, as `list_relations` returns it.
+/// Selects the oid of a table; no rows for views and for what does not exist.
 pub(super) fn select_oid_sql(relation: &Relation) -> String {
     let name = Dialect::literal(&relation.render(DIALECT));
     format!(

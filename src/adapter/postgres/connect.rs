@@ -59,7 +59,6 @@ pub(super) struct Server {
     pub(super) dropped: Mutex<HashMap<String, Vec<String>>>,
 }
 
-/// Opens a session for a target.
 pub(crate) fn open_session(
     target: &Target,
     patience: WaitTimeouts,
@@ -232,7 +231,8 @@ impl Server {
         }
     }
 
-    /// Runs a transaction behind a pooler, which accepts clients even while its server is away.
+    /// Behind a pooler, which accepts clients even while its server is away, finds out with an
+    /// empty transaction whether the server can be reached.
     fn reaches_the_server(&self, mut client: Client) -> Result<Client, EngineError> {
         if self.pooled {
             client

@@ -4,7 +4,7 @@
 use crate::engine::SeedSource;
 use std::io::{self, Read};
 
-/// Streams the rows of a seed in that format.
+/// Streams the rows of a seed in the text format of `copy`.
 pub(super) struct CopyText<'a> {
     rows: &'a mut dyn SeedSource,
     width: usize,

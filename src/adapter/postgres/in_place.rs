@@ -120,8 +120,8 @@ pub(super) fn refill_table(
     script.attempt_last(&statements)?.map_or(Ok(()), Err)
 }
 
-/// Replaces the rows of a table, or the query of a view; `why` is the reason for which no other
-/// relation can take its place.
+/// Replaces the rows of a table, or the query of a view. `why` is the reason why no other relation
+/// can take its place.
 pub(super) fn replace_in_place(
     script: &mut Script<'_>,
     swap: &Publication<'_>,

@@ -19,7 +19,8 @@ use std::time::Duration;
 /// The initial time between two attempts; it grows with the time waited.
 const STEP: Duration = Duration::from_millis(50);
 const LONGEST_STEP: Duration = Duration::from_secs(2);
-/// When the user is first told that a node waits, and how often at least.
+/// How long a node waits before the user is told so, and the longest time between two such
+/// messages.
 const FIRST_WORD: Duration = Duration::from_secs(1);
 const NEXT_WORD: Duration = Duration::from_secs(60);
 /// Seconds after which a row that was not renewed is free.

@@ -64,7 +64,7 @@ pub(crate) struct Postgres {
     token: Arc<Mutex<CancelToken>>,
     /// The relations that this connection has locked.
     locked: Vec<Relation>,
-    /// What the relation that was swapped in last gets after its hooks have run.
+    /// The belongings that the relation swapped in last gets after its hooks have run.
     pending: Vec<AttachedObject>,
     /// Prepared statements for Strata's own queries, by text. Empty behind a pooler.
     prepared: HashMap<String, Statement>,
@@ -345,7 +345,8 @@ fn texts_of_row(row: &postgres::Row) -> Vec<String> {
         .collect()
 }
 
-/// The same for a message of the simple protocol; `None` if it is not a row.
+/// The columns of a row in the simple protocol, with empty texts for null. `None` if the message is
+/// not a row.
 fn texts_of_message(message: &SimpleQueryMessage) -> Option<Vec<String>> {
     match message {
         SimpleQueryMessage::Row(row) => {

@@ -116,9 +116,10 @@ fn alter_columns(script: &mut Script<'_>, change: &ColumnChange<'_>) -> Result<(
     restore(script, change.is_built_later, &dependents)
 }
 
-/// Gives the candidate the published name, and its constraints the published ones.
+/// Gives the candidate its published name, and its constraints theirs.
 fn rename(script: &mut Script<'_>, swap: &Publication<'_>) -> Result<(), EngineError> {
-    // Constraints and their indexes have the candidate's name in theirs. Only tables have any.
+    // The names of constraints and of their indexes contain the candidate's name. Only tables have
+    // constraints.
     if swap.kind == RelationKind::Table {
         for rename in rename_constraints_sql(script.pg, swap.candidate)? {
             script.attempt([&rename])?;
@@ -231,7 +232,7 @@ fn take_place(
     let mut of: Vec<&Relation> = vec![&old.relation];
     of.extend(dependents.iter().map(|d| &d.relation).chain(keys.iter().map(|k| &k.child)));
     match script.lock(&locks, &of) {
-        // Before it could be locked, a view was dropped or was renamed by its own build.
+        // A view was dropped, or renamed by its own build, before it could be locked.
         Err(e) if e.code.as_deref() == Some("42P01") => return Ok(false),
         other => other?,
     }
@@ -400,8 +401,8 @@ fn restore_one(
     }
 }
 
-/// Recreates a foreign key of another table. If it fails, that is no error if this run builds that
-/// table later, with its keys.
+/// Recreates a foreign key of another table. A failure is ignored if this run builds that table
+/// later, with its keys.
 pub(super) fn add_key(
     script: &mut Script<'_>,
     swap: &Publication<'_>,

@@ -74,7 +74,7 @@ pub(super) fn checks_certificate(profile: &PostgresOptions) -> bool {
     }
 }
 
-/// The verifier for the server's certificate.
+/// A verifier that is as strict as `mode` and the root certificates of the profile demand.
 fn verifier(
     profile: &PostgresOptions,
     mode: SslMode,

@@ -201,7 +201,7 @@ pub(super) fn check_foreign_keys(sqlite: &Sqlite) -> Result<(), EngineError> {
     Ok(())
 }
 
-/// The number of rows that violate a foreign key, from a list.
+/// The number of rows that violate the foreign key `key`, according to the list `all`.
 fn count_rows_of(key: &BrokenForeignKey, all: &[BrokenForeignKey]) -> usize {
     let same = all.iter().find(|b| b.table == key.table && b.parent == key.parent);
     same.map_or(0, |b| b.rows)

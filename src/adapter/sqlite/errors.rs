@@ -8,7 +8,6 @@ const BUSY_SNAPSHOT: i32 = 517;
 
 pub(super) fn engine_error(e: rusqlite::Error) -> EngineError {
     match e {
-        // An error in the statement, with its position.
         rusqlite::Error::SqlInputError { error, msg, offset, .. } => {
             let mut out = of_code(&error, Some(&msg));
             out.position = usize::try_from(offset).ok().map(|at| (at, 1));

@@ -19,14 +19,12 @@ const BUILD_WAIT: Duration = Duration::from_secs(60 * 60);
 /// The schema of the file that a connection opens.
 const MAIN: &str = "main";
 
-/// The access for which a file is attached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum FileAccess {
     Read,
     Write,
 }
 
-/// A schema and its file.
 #[derive(Clone, Debug)]
 pub(super) struct SchemaFile {
     pub(super) schema: String,
@@ -164,7 +162,8 @@ impl Sqlite {
         self.attach_new().map(|()| true)
     }
 
-    /// The list of this connection's own attachments is incomplete: a hook may have attached more.
+    /// Whether a schema is attached. The database is asked too, because a hook may have attached
+    /// files that are not in this connection's own list.
     pub(super) fn is_attached(&self, schema: &str) -> Result<bool, EngineError> {
         if schema.eq_ignore_ascii_case(MAIN)
             || self.attached.borrow().iter().any(|(name, _)| name.eq_ignore_ascii_case(schema))

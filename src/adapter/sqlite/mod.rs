@@ -425,7 +425,6 @@ impl Warehouse for Sqlite {
     }
 }
 
-/// A text as an SQL literal.
 fn literal(text: &str) -> String {
     Dialect::literal(text)
 }

@@ -117,7 +117,7 @@ fn boolean(text: &str) -> Option<bool> {
     }
 }
 
-/// Parses an integer of at most so many bits; `1.0` is accepted too.
+/// Parses an integer that fits into `bits` bits; `1.0` is accepted too.
 fn whole(text: &str, bits: u16) -> Option<i64> {
     let number = text.parse::<i64>().ok().or_else(|| {
         let number = number(text).filter(|n| n.fract() == 0.0 && n.abs() < 9e15)?;

@@ -8,7 +8,7 @@ use crate::ops::OpsError;
 use crate::report::Console;
 use clap::CommandFactory;
 
-/// Runs a command that needs no project. `None`: the command needs one.
+/// `None` if the command needs a project.
 pub(in super::super) fn answer_help(cli: &Cli, console: &Console) -> Option<CommandResult> {
     match &cli.command {
         Command::Explain { code } => Some(explain(code, console)),

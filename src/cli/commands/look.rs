@@ -54,7 +54,7 @@ pub(super) fn list_nodes(
 pub(super) struct ShowRequest<'a> {
     pub(super) names: &'a [String],
     pub(super) inline: Option<String>,
-    /// A negative number: all rows.
+    /// Negative to show all rows.
     pub(super) limit: i64,
 }
 

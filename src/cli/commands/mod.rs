@@ -18,7 +18,6 @@ pub(super) use help::answer_help;
 use super::args::{Cli, Command, DocsCommand, SourceCommand};
 use super::{CommandResult, Invocation};
 
-/// Runs the command that the command line names.
 pub(super) fn run_command(cli: &Cli, invocation: Invocation<'_>) -> CommandResult {
     match &cli.command {
         Command::Build { selection, run } => build::build_selected(invocation, selection, run),

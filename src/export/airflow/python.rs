@@ -1,4 +1,4 @@
-//! Encodes names and texts as Python; the only place that does.
+//! Encodes names and texts as Python. No other module does so.
 
 /// A string literal in ASCII on one line, whose value is the text. Uses the quotes that need no
 /// escapes, as formatters do.
@@ -30,8 +30,8 @@ fn quoted(text: &str, quote: char) -> String {
     out
 }
 
-/// A text for a comment: control and bidirectional characters, which could end or disguise the
-/// line, are replaced.
+/// A text for a comment. Characters other than printable ASCII, some of which could end or disguise
+/// the line, become `?`.
 pub(super) fn clean_comment(text: &str) -> String {
     text.chars().map(|c| if matches!(c, ' '..='~') { c } else { '?' }).collect()
 }

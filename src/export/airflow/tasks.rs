@@ -590,7 +590,7 @@ mod tests {
             }
         }
         assert_eq!(home.len(), plan.steps.iter().map(|s| 1 + s.guards.len()).sum::<usize>());
-        // The boxes that groups are drawn in wait for each other in no cycle.
+        // The boxes that groups are drawn in must not wait for each other in a cycle.
         let drawn = |n: usize| dag.tasks[n].group().map(|g| dag.boxes[g].clone());
         let mut edges: DiGraph<String, ()> = DiGraph::new();
         let names: BTreeSet<String> = dag.boxes.values().cloned().collect();
@@ -659,7 +659,7 @@ mod tests {
                 let test = match tests {
                     0 => continue,
                     1 | 2 => "not_null".to_owned(),
-                    // This can also be a model further down.
+                    // `other` can also be a model further down.
                     _ => format!("relationships: {{arguments: {{to: \"ref('m{other}')\", field: id}}}}"),
                 };
                 let yml = format!("models: [{{name: m{n}, columns: [{{name: id, data_tests: [{test}]}}]}}]");

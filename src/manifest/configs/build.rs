@@ -35,7 +35,6 @@ pub(crate) struct ModelConfig {
     pub(crate) incremental: IncrementalConfig,
 }
 
-/// The configs of an incremental model.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct IncrementalConfig {
     /// `None`: the default of the engine, which depends on whether there is a key.

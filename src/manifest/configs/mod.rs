@@ -13,7 +13,6 @@ pub(crate) use test::{TestConfig, TestSeverity};
 
 use super::{NodeConfig, ResourceType};
 
-/// The typed config of a node.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum TypedConfig {
     Model(Box<ModelConfig>),

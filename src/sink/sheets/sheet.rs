@@ -76,7 +76,7 @@ pub(super) fn reorder_columns(table: &SinkTable, sheet: &Sheet) -> SinkTable {
     }
 }
 
-/// Which rows of the table go where.
+/// Which rows of the exported table update existing rows of the tab, and which are appended.
 pub(super) struct RowPlan {
     /// Rows that exist already: (row of the tab, row of the table), sorted by the former.
     pub(super) updated: Vec<(usize, usize)>,

@@ -103,7 +103,7 @@ impl Write<'_> {
         self.client.update(make, Some(&|book| self.landed(book))).await
     }
 
-    /// Whether that batch was applied.
+    /// Whether the batch of this write was applied, as the note on the tab shows.
     fn landed(&self, book: &SpreadsheetState) -> bool {
         book.tabs.iter().any(|t| {
             t.id == self.id && self.noted(t, "write").as_deref() == Some(self.token.as_str())
@@ -228,7 +228,7 @@ impl Write<'_> {
         Ok(self.done(done, &lines, self.client.sent()))
     }
 
-    /// The batch that replaces everything by values that it contains.
+    /// The batch that replaces everything and contains the values.
     fn replace_at_once(&self, lines: &SheetLines<'_>) -> Vec<Request> {
         let size = self.size(lines.len(), lines.width());
         let mut requests = self.delete_stale();
@@ -356,7 +356,7 @@ impl Write<'_> {
         WrittenRows { message, ..Default::default() }
     }
 
-    /// The batch that adds `all` lines, which it contains.
+    /// The batch that adds `all` lines and contains their values.
     fn add_at_once(&self, sheet: &Sheet, plan: &RowPlan, all: &[Vec<SheetValue>]) -> Vec<Request> {
         let mut cells = Vec::new();
         for run in plan.runs() {
@@ -522,7 +522,7 @@ impl Write<'_> {
     }
 }
 
-/// The text in the first row of a column.
+/// The header of a column: its first value as text, or empty if it has no values.
 fn header_of(column: &[Json]) -> String {
     match column.first() {
         Some(Json::String(text)) => text.clone(),

@@ -1,6 +1,5 @@
-//! One corpus, two engines: the projects of the specs, and the sample project, give equal relations
-//! on DuckDB and on Postgres. Numbers agree to 1e-9, other values as text, types by the table
-//! below.
+//! The projects of the specs and the sample project give equal relations on DuckDB and on Postgres.
+//! Numbers may differ by 1e-9, other values are compared as text, and types by the table below.
 
 use super::server::{Server, rows as server_rows};
 use crate::found::{Found, builds, on_duckdb, packed, table};
@@ -8,9 +7,9 @@ use crate::project::Project;
 use crate::specs::{commands, every_section};
 use std::collections::BTreeMap;
 
-/// Types of DuckDB with those of Postgres that stand for them. Days between dates are BIGINT in
-/// DuckDB, sums of whole numbers HUGEINT, averages DOUBLE, where Postgres has integer, bigint and
-/// numeric.
+/// The types of DuckDB, with the types of Postgres that correspond to them. Days between dates are
+/// BIGINT in DuckDB, sums of integers HUGEINT and averages DOUBLE, where Postgres has integer,
+/// bigint and numeric.
 const EQUIVALENT: &[(&str, &[&str])] = &[
     ("BIGINT", &["bigint", "numeric", "integer"]),
     ("BOOLEAN", &["boolean"]),
@@ -74,7 +73,7 @@ fn cell_fits(a: &Option<String>, b: &Option<String>) -> bool {
     }
 }
 
-/// What differs, a line each.
+/// The differences, one per line.
 fn differences(
     duckdb: &BTreeMap<String, Found>,
     postgres: &BTreeMap<String, Found>,
@@ -91,7 +90,7 @@ fn differences(
             continue;
         }
         for (i, ((column, x), (_, y))) in a.columns.iter().zip(&b.columns).enumerate() {
-            // A column of nulls alone has a type by each engine's own rule.
+            // Each engine has its own rule for the type of a column that has only nulls.
             let nulls = a.rows.iter().chain(&b.rows).all(|row| row[i].is_none());
             if !nulls && !type_fits(x, y) {
                 out.push(format!("{name}.{column}: type {x} and {y}"));
@@ -128,7 +127,7 @@ fn the_specs_build_equal_relations_on_both_engines() {
         let schema = server.schema("direct");
         server.run(&format!("do $$ declare s text; begin for s in select nspname from pg_namespace where nspname like '{schema}%' loop execute 'drop schema ' || quote_ident(s) || ' cascade'; end loop; end $$"));
         let (duck, pg) = (Project::new(&files), super::server::project(&server, &files));
-        // A profile of the spec's own name is asked for with another.
+        // Overrides the profile that the spec's project names.
         let profile = ["--profile".to_owned(), "shop".to_owned()];
         let all = commands(&section.consoles);
         let runs: Vec<Vec<String>> = all
@@ -185,7 +184,7 @@ fn the_sample_is_equal_on_both_engines() {
         assert!(ran.out.contains("23 built, 242 passed, 2 no-op"), "{}", ran.out);
     };
     let duckdb = on_duckdb(&p.path().join("demo/sample.duckdb"));
-    // Directly, and through PgBouncer with TLS; the second build is the one with deltas.
+    // Directly, and through PgBouncer with TLS. The third build applies deltas.
     for target in ["direct", "pooled", "direct"] {
         on(target);
         let mut found = on_postgres(&server, &server.schema(target));

@@ -1,4 +1,4 @@
-//! What the world can do to a run on Postgres: two builds at once, kills, lost connections,
+//! What can happen to a run on Postgres from outside: concurrent builds, kills, lost connections,
 //! deadlocks, signals.
 
 use super::server::{Server, project, rows};
@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
-/// Waits until a query says true.
+/// Waits until a query returns true.
 fn until(client: &mut Client, sql: &str) {
     let begun = Instant::now();
     while rows(client, sql) != ["true"] {
@@ -23,7 +23,8 @@ fn until(client: &mut Client, sql: &str) {
     }
 }
 
-/// Whether another session is at a statement, and waits as `more` says.
+/// A query that tells whether another session is running such a statement. `more` is a further
+/// condition.
 fn runs(like: &str, more: &str) -> String {
     format!(
         "select exists (select from pg_stat_activity where state = 'active' and pid <> pg_backend_pid() \
@@ -35,7 +36,7 @@ fn end(child: Child) -> Ran {
     Ran::from(child.wait_with_output().unwrap())
 }
 
-/// Ends a command that does not end by itself.
+/// Waits for a command, which must end by itself within the limit.
 fn end_within(mut child: Child, limit: Duration) -> Ran {
     let begun = Instant::now();
     while child.try_wait().unwrap().is_none() {
@@ -48,12 +49,11 @@ fn end_within(mut child: Child, limit: Duration) -> Ran {
     end(child)
 }
 
-/// All that it printed.
 fn said(ran: &Ran) -> String {
     format!("{}{}", ran.out, ran.err)
 }
 
-/// All statuses, by name.
+/// The status of each node, by name.
 fn by_name(p: &Project) -> HashMap<String, String> {
     p.statuses()
         .into_iter()
@@ -61,7 +61,7 @@ fn by_name(p: &Project) -> HashMap<String, String> {
         .collect()
 }
 
-/// A server of the test's own, to be killed. None where the programs for one are not there.
+/// A server of its own for a test that kills it. `None` if the server's programs are not installed.
 struct Own {
     folder: TempDir,
     env: HashMap<String, String>,
@@ -73,7 +73,7 @@ impl Own {
             println!("skipped: STRATA_TEST_PG names no server (./test starts one)");
             return None;
         }
-        // Not in TMPDIR: the user that the server runs as must get in.
+        // Not in TMPDIR, which the user that the server runs as may not be able to enter.
         let folder = tempfile::Builder::new().prefix("strata-faults-").tempdir_in("/tmp").unwrap();
         let mut own = Own { folder, env: HashMap::new() };
         own.script("start");
@@ -115,8 +115,8 @@ impl Drop for Own {
     }
 }
 
-/// Steps stop at gates: a call of `gate` sleeps until the server dies, unless the step has been
-/// passed before.
+/// Steps stop at gates: a call of `gate` sleeps until the server is killed, unless the step has
+/// already been passed.
 const GATES: &str = "
     create schema gates;
     create table gates.passed (step text);
@@ -144,7 +144,7 @@ const GATES: &str = "
 const RELATIONS: [&str; 9] =
     ["s", "v", "t", "audited", "swapped", "delta", "inside", "h", "n where dbt_valid_to is null"];
 
-/// One build, during which the server is killed and started again at each kind of step.
+/// Runs one build, and kills and restarts the server at each kind of step.
 fn killed_at_each_kind_of_step(port: &str, more: &str) {
     let Some(own) = Own::start() else { return };
     let profiles = format!(
@@ -203,7 +203,7 @@ fn killed_at_each_kind_of_step(port: &str, more: &str) {
     p.write("seeds/s.csv", "id,version\n1,2\n2,2\n");
     let whole = |client: &mut Client, after: &str| {
         for relation in RELATIONS {
-            // One that is being swapped already is looked at after the next kill.
+            // A relation that is just being swapped is locked. It is checked after the next kill.
             let sql = format!(
                 "set lock_timeout = 50; select string_agg(version::text, ' ') from w.{relation}"
             );
@@ -236,8 +236,8 @@ fn killed_at_each_kind_of_step(port: &str, more: &str) {
             std::thread::sleep(Duration::from_millis(10));
             continue;
         };
-        // Only the first of two tries stops here. The commit takes what the build has committed to
-        // the disk with it.
+        // Only the first attempt stops here. The commit also flushes the build's earlier commits to
+        // the disk.
         client
             .batch_execute(&format!(
                 "set synchronous_commit = on; insert into gates.passed values ('{step}')"
@@ -253,8 +253,8 @@ fn killed_at_each_kind_of_step(port: &str, more: &str) {
     let all =
         ["audit", "delta", "end", "hook", "inside", "seed", "snapshot", "swap", "table", "view"];
     assert_eq!(killed, BTreeSet::from(all.map(str::to_owned)), "{}", said(&ran));
-    // A hook outside a transaction may have done something: it is not run again. One of the node's
-    // transaction is.
+    // A hook outside of the transaction may have had an effect, so it is not run again. One inside
+    // of it is.
     assert_eq!(ran.code, 1, "{}", said(&ran));
     let statuses = by_name(&p);
     for name in ["s", "v", "t", "audited", "swapped", "delta", "inside", "n", "h"] {
@@ -285,7 +285,7 @@ fn a_server_killed_behind_its_pooler_costs_no_node_and_no_data() {
     killed_at_each_kind_of_step("BOUNCER_PORT", ", pooled: true");
 }
 
-/// Stands before the server: connections through it can be cut, and refused.
+/// A proxy in front of the server. Its connections can be cut, and new ones refused.
 struct Proxy {
     port: u16,
     open: Arc<Mutex<Vec<TcpStream>>>,
@@ -349,8 +349,8 @@ fn behind_a_proxy(server: &Server, proxy: &Proxy, key: i64) -> Project {
             ("models/t.sql", &model),
             ("models/one.sql", "select 1 as x"),
             ("models/two.sql", "select 2 as x"),
-            // One of these goes to the worker that built `t`, the others to those that have had
-            // nothing to do meanwhile.
+            // One of these is built by the worker that built `t`, the others by workers that have
+            // been idle since then.
             ("models/after.sql", "{{ config(materialized='table') }} select * from {{ ref('t') }}"),
             ("models/also.sql", "{{ config(materialized='table') }} select * from {{ ref('t') }}"),
             (
@@ -372,7 +372,7 @@ fn a_connection_dropped_in_the_middle_is_opened_again_and_the_node_built_again()
         server.run(&format!("drop view if exists {schema}.one, {schema}.two"));
         rows(&mut holder, "select pg_advisory_lock(7301)");
         let child = p.start(&["build"]);
-        // The others are published: only `t` is in the middle of its work.
+        // Once the other models are published, only `t` is being built.
         let both = format!(
             "to_regclass('{schema}.one') is not null and to_regclass('{schema}.two') is not null"
         );
@@ -457,7 +457,7 @@ fn a_server_that_stays_away_ends_the_run_with_its_results() {
         said(&ran)
     );
     assert_eq!(rows(&mut holder, &format!("select x from {schema}.after")), ["1"]);
-    // Before a run begins it is an error of the command.
+    // A connection that is lost before a run begins is an error of the command.
     let ran = p.run(&["build"]);
     assert_eq!(ran.code, 2, "{}", said(&ran));
     assert!(
@@ -496,7 +496,7 @@ fn builds_at_once_against_one_schema_all_succeed() {
     );
     for target in ["direct", "pooled"] {
         let schema = server.schema(target);
-        // First where nothing is there yet, not even the schema.
+        // At first nothing exists yet, not even the schema.
         for round in 0..3 {
             let all = ["a", "b", "c"]
                 .map(|path| p.start(&["build", "--target", target, "--target-path", path]));
@@ -542,11 +542,11 @@ fn a_locked_relation_names_who_builds_it_and_an_interrupt_ends_the_wait() {
         let schema = server.schema(target);
         let mut client = server.connect();
         rows(&mut client, "select pg_advisory_lock(7303)");
-        // Only that one: the other may be built by us.
+        // Only this model, since the second build may build the other one itself.
         let first =
             p.start(&["build", "--select", "a", "--target", target, "--target-path", "first"]);
         until(&mut client, &runs(&format!("%{schema}%7303%"), "and wait_event = 'advisory'"));
-        // The builder: its process on the server, or on its own machine.
+        // The process that builds: the server's, or behind a pooler the one on this machine.
         let pid = if target == "pooled" {
             let held = rows(
                 &mut client,
@@ -570,7 +570,7 @@ fn a_locked_relation_names_who_builds_it_and_an_interrupt_ends_the_wait() {
             (p.status("model.shop.a"), p.status("model.shop.b")),
             ("error".into(), "success".into())
         );
-        // Who waits says so, and can be stopped.
+        // A build that waits says so, and can be interrupted.
         let mut waiting = p.start(&["build", "--target", target, "--select", "a"]);
         let mut lines = BufReader::new(waiting.stdout.take().unwrap()).lines();
         let said_first = format!("waiting for {schema}.a, being built by process {pid} ");
@@ -585,8 +585,8 @@ fn a_locked_relation_names_who_builds_it_and_an_interrupt_ends_the_wait() {
         let ran = end(first);
         assert_eq!(ran.code, 0, "{target}: {}", said(&ran));
     }
-    // No row stays. One of another machine counts until it was not renewed for a quarter of a
-    // minute.
+    // No row is left behind. A row of another machine is valid until it has not been renewed for 15
+    // seconds.
     let schema = server.schema("pooled");
     assert_eq!(server.rows(&format!("select count(*) from {schema}.strata_lock")), ["0"]);
     server.run(&format!(
@@ -598,8 +598,8 @@ fn a_locked_relation_names_who_builds_it_and_an_interrupt_ends_the_wait() {
     p.ok(&["build", "--target", "pooled", "--wait-timeout", "0", "--select", "b"]);
 }
 
-/// The project of A4 in the findings: what is built from each other in all ways, with a seed that
-/// says whose it is.
+/// Project A4 of the findings: nodes of all kinds that depend on each other, and a seed whose rows
+/// tell which build loaded them.
 fn shared_project(server: &Server, last: &str) -> Project {
     let seed: String = (1..400).map(|i| format!("{i},{},2024-01-01\n", i % 7)).collect();
     let snapshot = |name: &str, of: &str, how: &str| {
@@ -690,8 +690,8 @@ fn what_a_killed_build_held_is_free_at_once() {
         first.kill().unwrap();
         first.wait().unwrap();
         rows(&mut client, "select pg_advisory_unlock(7311)");
-        // The server may take a moment to see that a connection is gone; a row of the pooler's
-        // would count for 15 s.
+        // The server may need a moment to notice that a connection is gone. Behind the pooler, the
+        // row of a killed process would otherwise count for 15 seconds.
         p.ok(&["build", "--target", target, "--wait-timeout", "3"]);
     }
 }
@@ -759,7 +759,7 @@ fn each_fault_has_its_sqlstate_and_place_and_leaves_what_is_published() {
         server.rows(&format!("select to_regclass('{schema}.slow__candidate') is null")),
         ["true"]
     );
-    // A serialization failure is no error: once more, and it is built.
+    // After a serialization failure the node is built again.
     admin("alter sequence faults_sql_x.calls restart");
     p.ok(&["build", "--vars", "fail: true", "--select", "again"]);
     assert_eq!(server.rows(&format!("select x from {schema}.again")), ["2"]);
@@ -790,7 +790,8 @@ fn a_deadlock_is_tried_once_more() {
         )],
     );
     let (mut other, mut gate) = (server.superuser(), server.superuser());
-    // The build is the one that notices and is chosen.
+    // The long timeout of the other session makes the build the one that detects the deadlock and
+    // is aborted.
     other
         .batch_execute(
             "begin; set local deadlock_timeout = '60s'; update faults_deadlock_x.d set n = n + 10 where id = 2",
@@ -842,8 +843,8 @@ fn an_interrupt_cancels_what_runs_on_the_server() {
     let mut client = server.connect();
     for target in ["direct", "pooled"] {
         let like = format!("%{}%pg_sleep(60)%", server.schema(target));
-        // A statement; tests on connections of their own, and those that would come after them; a
-        // hook.
+        // What is interrupted: a statement, tests on several connections and those that would
+        // follow, and a hook.
         for (what, more, marker) in [
             ("slow+", &[][..], like.clone()),
             ("tested", &[][..], like.clone()),
@@ -863,7 +864,7 @@ fn an_interrupt_cancels_what_runs_on_the_server() {
             interrupt(&child);
             let ran = end_within(child, Duration::from_secs(10));
             assert_eq!(ran.code, 1, "{target} {what}: {}", said(&ran));
-            // What was stopped by hand was not too slow.
+            // An interrupted statement must not be reported as a timeout.
             assert!(!said(&ran).contains("statement_timeout"), "{target} {what}: {}", said(&ran));
             let statuses = by_name(&p);
             let expected: &[(&str, &str)] = match what {
@@ -880,7 +881,7 @@ fn an_interrupt_cancels_what_runs_on_the_server() {
             );
         }
     }
-    // The pooler is still there.
+    // The pooler has survived.
     assert_eq!(
         p.run(&[
             "build",
@@ -909,7 +910,7 @@ fn debug_says_which_step_of_a_connection_fails() {
              create schema faults_debug_closed",
         )
         .unwrap();
-    // It takes connections and says nothing.
+    // This server accepts connections, but never replies.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let silent = silent.local_addr().map(|a| (a.port().to_string(), silent)).unwrap();
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
@@ -1012,7 +1013,7 @@ fn debug_says_which_step_of_a_connection_fails() {
     let ran = end_within(p.start(&["debug", "--target", "mute"]), Duration::from_secs(15));
     assert_eq!(ran.code, 1, "{}", said(&ran));
     assert!(said(&ran).contains("TCP:"), "{}", said(&ran));
-    // Nothing was made.
+    // Nothing was created.
     assert_eq!(
         server.rows("select count(*) from pg_namespace where nspname = 'faults_debug_new'"),
         ["0"]
@@ -1075,7 +1076,7 @@ fn what_the_profile_leaves_open_is_taken_from_the_environment() {
     let ran = build("localhost", "open", &verified);
     assert_eq!(ran.code, 0, "{}", said(&ran));
     assert_eq!(found(), [format!("strata|strata|nightly|\"$user\", public|true|{database}")]);
-    // On a socket there is no TLS to ask for.
+    // TLS is not used on a socket.
     let ran = build(server.get("SOCKET"), "open", &verified);
     assert_eq!(ran.code, 0, "{}", said(&ran));
     assert_eq!(found(), [format!("strata|strata|nightly|\"$user\", public|false|{database}")]);
@@ -1088,7 +1089,7 @@ fn what_the_profile_leaves_open_is_taken_from_the_environment() {
     let ran = build(server.get("HOST"), "set", &[]);
     assert_eq!(ran.code, 0, "{}", said(&ran));
     assert_eq!(found(), [format!("strata_other|strata|mine|faults_env_x, public|null|{database}")]);
-    // A certificate in place of a password.
+    // Logs in with a certificate instead of a password.
     let files = [
         ("PGSSLCERT", server.get("CERT")),
         ("PGSSLKEY", server.get("KEY")),
@@ -1097,7 +1098,7 @@ fn what_the_profile_leaves_open_is_taken_from_the_environment() {
     ];
     let ran = build("localhost", "open", &[&verified[..], &files[..]].concat());
     assert_eq!(ran.code, 0, "{}", said(&ran));
-    // Others could read it: it is not used.
+    // The password file is ignored if others can read it.
     private("644");
     let ran = build(server.get("HOST"), "open", &[]);
     assert!(ran.code == 2 && said(&ran).contains("chmod 600"), "{}", said(&ran));
@@ -1173,7 +1174,7 @@ fn a_password_is_never_printed_or_written() {
         }
     }
     assert!(written.contains("run_results.json"));
-    // Plain, and as JSON writes it.
+    // The plain text of each secret, and the escaped one of JSON.
     for shown in [password, "hunter\\\"22", "22\\\\of"] {
         let line = written.lines().find(|l| l.contains(shown));
         assert_eq!(line, None, "{shown}");

@@ -1,6 +1,6 @@
 //! Builds on a real Postgres, directly and through a real PgBouncer. `./test` starts both
-//! (`scripts/postgres`) and says where they are in the file that STRATA_TEST_PG names; without it
-//! these tests skip, with a reason.
+//! (`scripts/postgres`) and writes their addresses to the file that STRATA_TEST_PG names. Without
+//! that file these tests are skipped, with a message.
 
 mod differential;
 mod faults;
@@ -115,7 +115,8 @@ fn a_seed_is_typed_and_loaded_as_dbt_does() {
             "integer, double precision, date, timestamp without time zone, boolean, text, integer, character varying(9)"
         ]
     );
-    // A value that does not fit is told with its row and column; the published seed stays.
+    // A value that does not fit is reported with its row and column, and the published seed is
+    // kept.
     p.write("seeds/s.csv", "i,f,d,t,b,x,z,forced\n1,1,,,,,,x\n99999999999,1,,,,,,y\n");
     let ran = p.run(&["seed"]);
     assert_eq!(ran.code, 1, "{}{}", ran.out, ran.err);
@@ -144,7 +145,8 @@ fn types_of_a_big_seed_are_those_of_all_its_rows() {
         server.rows(&format!("select count(*), sum(c), max(b) from {schema}.s")),
         ["10501|21002.5|x"]
     );
-    // A row far down that has too many fields is named by its line, and the published seed stays.
+    // A row with too many fields is reported with its line, however late it comes, and the
+    // published seed is kept.
     p.write("seeds/s.csv", &rows("7,x,1,2024-01-31,5\n"));
     let ran = p.run(&["seed"]);
     assert_eq!(ran.code, 1);
@@ -184,7 +186,7 @@ fn row_tests_in_one_scan_count_as_they_do_one_by_one() {
     let fused = project(&server, &files);
     let ran = fused.run(&["build", "--debug"]);
     assert_eq!(ran.code, 1, "{}{}", ran.out, ran.err);
-    // A macro of the project's own makes each test run by itself.
+    // If the project overrides the macro, each test runs on its own.
     let apart = project(&server, &files);
     apart.write("macros/own.sql", "{% macro get_test_sql(main_sql, fail_calc, warn_if, error_if, limit) %}{{ return(dbt.get_test_sql(main_sql, fail_calc, warn_if, error_if, limit)) }}{% endmacro %}");
     assert_eq!(apart.run(&["build"]).code, 1);
@@ -194,8 +196,8 @@ fn row_tests_in_one_scan_count_as_they_do_one_by_one() {
     assert!(a.iter().any(|o| o.contains("not_null_m_t.") && o.ends_with("\"fail\" 1")), "{a:?}");
     assert!(a.iter().any(|o| o.contains("not_null_m_w.") && o.ends_with("\"warn\" 1")), "{a:?}");
     assert!(a.iter().any(|o| o.contains("not_null_m_gone.") && o.contains("\"error\"")), "{a:?}");
-    // A scan with a column that is not there says nothing: all its tests ran by themselves. Without
-    // it, one scan answers.
+    // The scan failed because of the missing column, so all of its tests ran on their own. Without
+    // that column, the scan succeeds.
     let whole =
         ("models/s.yml", &files[1].1.replace("      - {name: gone, data_tests: [not_null]}\n", ""));
     let p = project(&server, &[files[0], (whole.0, whole.1)]);

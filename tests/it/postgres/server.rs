@@ -1,4 +1,4 @@
-//! The server that `./test` started: where it is, and a schema of its own for each test.
+//! The server that `./test` started, with schemas of its own for each test.
 
 use crate::project::Project;
 use postgres::{Client, NoTls};
@@ -6,13 +6,13 @@ use std::collections::HashMap;
 
 pub(crate) struct Server {
     env: HashMap<String, String>,
-    /// The test's name: a prefix of its schemas.
+    /// The name of the test, which is the prefix of its schemas.
     name: &'static str,
 }
 
 impl Server {
-    /// None, with a printed reason, where no server was started. Schemas that an earlier run left
-    /// are dropped.
+    /// `None`, with a printed reason, if no server was started. Drops schemas that an earlier run
+    /// left.
     pub(crate) fn new(name: &'static str) -> Option<Server> {
         let Ok(file) = std::env::var("STRATA_TEST_PG") else {
             println!("skipped: STRATA_TEST_PG names no server (./test starts one)");
@@ -74,7 +74,7 @@ impl Server {
         self.connect().batch_execute(sql).unwrap_or_else(|e| panic!("{sql}: {e:?}"));
     }
 
-    /// Rows as text, columns joined by `|`.
+    /// The rows as text, with columns joined by `|`.
     pub(crate) fn rows(&self, sql: &str) -> Vec<String> {
         rows(&mut self.connect(), sql)
     }

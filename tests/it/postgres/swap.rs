@@ -1,5 +1,5 @@
-//! Candidates take the place of published relations: what depends on them, what belongs to them,
-//! and who waits for whom.
+//! Candidates replace published relations: what depends on these, what belongs to them, and which
+//! sessions wait for which.
 
 use super::server::{Server, project, rows};
 use crate::project::Project;
@@ -8,12 +8,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-/// A table model.
 fn table(sql: &str) -> String {
     format!("{{{{ config(materialized='table') }}}} {sql}")
 }
 
-/// A command that must fail, with all of these in what it says.
+/// Runs a command that must fail, and whose output must contain all of these texts.
 fn refused(p: &Project, args: &[&str], said: &[&str]) {
     let ran = p.run(args);
     let text = format!("{}{}", ran.out, ran.err);
@@ -23,7 +22,7 @@ fn refused(p: &Project, args: &[&str], said: &[&str]) {
     }
 }
 
-/// The number of a relation: another one after a swap.
+/// The oid of a relation, which is different after a swap.
 fn number(server: &Server, relation: &str) -> Vec<String> {
     server.rows(&format!("select '{relation}'::regclass::oid"))
 }
@@ -46,7 +45,7 @@ fn beside(server: &Server, schema: &str) -> Vec<String> {
     ))
 }
 
-/// Rights on a relation, those of its owner left out.
+/// The rights on a relation, except those of its owner.
 fn rights(server: &Server, relation: &str) -> String {
     server
         .rows(&format!(
@@ -57,7 +56,7 @@ fn rights(server: &Server, relation: &str) -> String {
         .concat()
 }
 
-/// All that the views of a schema have.
+/// Everything that belongs to the views of a schema.
 fn views(server: &Server, schema: &str) -> Vec<String> {
     server.rows(&format!(
         "select c.relname, c.relowner::regrole, c.reloptions, obj_description(c.oid), col_description(c.oid, 1), \
@@ -68,7 +67,7 @@ fn views(server: &Server, schema: &str) -> Vec<String> {
     ))
 }
 
-/// All that belongs to a table and is not its columns, rows or indexes.
+/// Everything that belongs to a table, other than its columns, rows and indexes.
 fn belongings(server: &Server, schema: &str, name: &str) -> Vec<String> {
     let oid = format!("'{schema}.{name}'::regclass");
     server.rows(&format!(
@@ -88,8 +87,8 @@ fn belongings(server: &Server, schema: &str, name: &str) -> Vec<String> {
     ))
 }
 
-/// A session that has read a relation and does not end its transaction; the server ends it after
-/// some seconds, so that a build that waits without an end does not hang the tests.
+/// A session that has read a relation and keeps its transaction open. The server ends it after a
+/// few seconds, so that a build that waits forever does not block the tests.
 fn reader(server: &Server, relation: &str) -> Client {
     let mut client = server.connect();
     client.batch_execute("set idle_in_transaction_session_timeout = '4s'; begin").unwrap();
@@ -187,7 +186,8 @@ fn what_belongs_to_a_table_is_carried_over() {
             "{target}: swapped, not filled in place"
         );
         assert_eq!(belongings(&server, &s, "orders"), before, "{target}");
-        // A new table's columns allow nulls, and such an index identifies no row: all columns do.
+        // The columns of a new table allow nulls, so this index cannot identify its rows. The
+        // replica identity becomes that of all columns.
         server.run(&format!(
             "alter table {s}.orders alter id set not null; \
              do $$ begin execute (select format('alter table {s}.orders replica identity using index %I', relname) \
@@ -200,7 +200,7 @@ fn what_belongs_to_a_table_is_carried_over() {
             ["i", "false"].contains(&&*server.rows(&identity).concat()),
             "`f` for full reads as false"
         );
-        // Rights on a column go with it; a policy that reads it keeps it here.
+        // Rights on a column are dropped with it, but a policy that reads it prevents the swap.
         server.run(&format!("grant select (k) on {s}.orders to strata_reader"));
         p.write("models/orders.sql", &format!("{model} select 8 as id, 'c'::text as note"));
         refused(&p, &["build", "--target", target], &["nothing was published", "k_positive"]);
@@ -233,7 +233,7 @@ fn a_view_that_no_longer_fits_holds_the_swap_back_or_is_built_in_its_turn() {
     assert_eq!(server.rows(&format!("select note from {s}.dashboard")), ["a"]);
     assert!(beside(&server, &s).is_empty(), "{:?}", beside(&server, &s));
     refused(&p, &["build", "--select", "orders"], &["nothing was published", "note"]);
-    // What earlier runs left beside a view is no reason to hold back.
+    // Views that earlier runs left behind do not prevent the swap.
     server.run(&format!(
         "drop view {s}.dashboard; create view {s}.wide__candidate as select note from {s}.orders; \
          create view {s}.wider__rejected as select note from {s}.orders"
@@ -241,7 +241,7 @@ fn a_view_that_no_longer_fits_holds_the_swap_back_or_is_built_in_its_turn() {
     p.ok(&["build"]);
     assert_eq!(server.rows(&format!("select id, one from {s}.wider")), ["2|1"]);
     assert!(beside(&server, &s).is_empty(), "{:?}", beside(&server, &s));
-    // And once more, with nothing in the way.
+    // A further build succeeds, too.
     p.ok(&["build"]);
 }
 
@@ -253,7 +253,7 @@ fn a_view_that_this_run_has_built_is_not_dropped() {
         &server,
         &[
             ("models/orders.sql", &table("select 1 as id, 'a'::text as note")),
-            // By a source, so that nothing says that it comes after the table.
+            // It reads a source, so that nothing puts it after the table.
             ("models/early.sql", "select note from {{ source('made', 'orders') }}"),
             (
                 "models/s.yml",
@@ -323,7 +323,7 @@ fn what_cannot_be_made_again_keeps_its_table_and_gets_new_rows() {
         ),
     ];
     for (i, (name, make, remove)) in (1..).zip(&cases) {
-        // The first by another owner; the last is of another session's own.
+        // The first view belongs to another owner, the last one is temporary in another session.
         let by = if i == 1 { &mut superuser } else { &mut other };
         by.batch_execute(make).unwrap();
         let old = number(&server, &relation);
@@ -349,7 +349,8 @@ fn what_cannot_be_made_again_keeps_its_table_and_gets_new_rows() {
         assert!(beside(&server, &s).is_empty(), "{name}");
         by.batch_execute(remove).unwrap();
     }
-    // Readers see the old rows until the end: in place nobody has to wait for them.
+    // Readers do not have to wait when rows are replaced in place: they see the old ones until the
+    // commit.
     superuser
         .batch_execute(&format!("create view {s}.theirs as select id from {relation}"))
         .unwrap();
@@ -407,7 +408,7 @@ fn foreign_keys_that_point_to_a_swapped_table_are_made_again() {
     p.write("models/parents.sql", &parents("select 2 as id"));
     refused(&p, &["build"], &["nothing was published", "noted"]);
     assert_eq!(server.rows(&format!("select id from {s}.parents order by 1")), ["1", "2"]);
-    // The model whose old rows do not fit is built in its turn, with its key.
+    // The model whose old rows violate the key is built later in the same run, with its key.
     server.run(&format!("delete from {s}.notes"));
     p.ok(&["build"]);
     assert_eq!(server.rows(&format!("select parent from {s}.children")), ["2"]);
@@ -445,7 +446,7 @@ fn a_locked_relation_is_given_up_cleanly_with_the_query_that_blocks() {
                 &args,
                 &["nothing was published", "locked", "the slow report", "--lock-timeout"],
             );
-            // Others read meanwhile and afterwards.
+            // Other readers are not blocked, neither meanwhile nor afterwards.
             assert_eq!(
                 server.rows(&format!("select id from {s}.open")),
                 ["1"],
@@ -457,7 +458,7 @@ fn a_locked_relation_is_given_up_cleanly_with_the_query_that_blocks() {
         for relation in ["orders", "open", "lines"] {
             swaps(relation);
         }
-        // A change of columns waits no longer, and keeps others waiting no longer.
+        // A change of columns waits no longer for a lock than a swap, and blocks others no longer.
         for (sql, columns_then) in [
             ("select 1 as id, 2 as gone, 3 as fresh", "id integer, gone integer"),
             ("select 1 as id", "id integer, gone integer"),
@@ -500,7 +501,7 @@ fn a_reader_in_a_loop_never_sees_an_error_or_an_empty_table() {
     let queries = [
         format!("select count(*) from {s}.orders"),
         format!("select count(*) from {s}.over"),
-        // Locks the table before the view, the other way round than a reader of the view.
+        // This locks the table before the view, the opposite order to that of a reader of the view.
         format!("select count(*) from {s}.people join {s}.over using (id)"),
     ];
     let done = AtomicBool::new(false);
@@ -516,7 +517,7 @@ fn a_reader_in_a_loop_never_sees_an_error_or_an_empty_table() {
     };
     let (builds, readers) = thread::scope(|scope| {
         let readers: Vec<_> = queries.iter().map(|sql| scope.spawn(move || read(sql))).collect();
-        // Two tables each time.
+        // Each build swaps two tables.
         let builds: Vec<_> =
             (0..25).map(|_| p.run(&["build", "--select", "orders people"])).collect();
         done.store(true, Ordering::Relaxed);
@@ -628,17 +629,17 @@ fn grants_and_comments_are_what_the_config_says() {
     for kind in kinds {
         server.run(&format!("grant select, update on {s}.a_{kind} to strata_other"));
     }
-    // Nothing is said: what others were given stays.
+    // Without a config, rights that were granted by hand are kept.
     configured("");
     all("strata_other SELECT, strata_other UPDATE, strata_reader SELECT");
-    // Something is said: that is all.
+    // With a config, it alone decides on the rights.
     configured(", +grants: {select: [strata_other]}");
     all("strata_other SELECT");
     let comments = server.rows(&format!(
         "select obj_description(oid), col_description(oid, 1) from pg_class where oid = '{s}.a_view'::regclass"
     ));
     assert_eq!(comments, ["it's all|the id"]);
-    // The rights are the owner's to take, whoever of his members builds.
+    // A member of the owner's role can revoke rights in the owner's name.
     server.run(&format!(
         "grant usage, create on schema {s} to strata_other; alter table {s}.a_incremental owner to strata_other; \
          grant select on {s}.a_incremental to strata_reader"
@@ -683,7 +684,7 @@ fn constraints_of_a_contract_keep_their_names() {
             ));
             let names: Vec<&str> =
                 found.iter().filter(|f| !f.contains("_pkey")).map(String::as_str).collect();
-            // `f` reads as false.
+            // A foreign key has the type `f`, which the test's `rows` shows as `false`.
             assert_eq!(
                 names,
                 [
@@ -733,12 +734,13 @@ fn a_delta_widens_first_and_narrows_last() {
         "create view {s}.seen as select id from {relation}; grant select on {s}.seen to strata_reader; \
          grant select on {relation} to strata_reader"
     ));
-    // The new column was committed before the test failed; the old one would have gone after it.
+    // The new column was committed before the test failed. The old one would have been dropped
+    // after it.
     p.write("models/events.sql", &events("sync_all_columns", "select null::int as id, 1 as fresh"));
     refused(&p, &["build"], &["built, not published"]);
     assert_eq!(columns(&server, &relation), "id integer, gone integer, fresh integer");
     assert_eq!(server.rows(&format!("select id, gone, fresh from {relation}")), ["1|1|null"]);
-    // Another type is tried on a candidate.
+    // A type is changed on a candidate.
     p.write(
         "models/events.sql",
         &events("sync_all_columns", "select null::bigint as id, 1 as fresh"),
@@ -767,7 +769,7 @@ fn a_delta_widens_first_and_narrows_last() {
         "select relpersistence::text, (select count(*) from pg_index where indrelid = c.oid) from pg_class c where c.oid = '{relation}'::regclass"
     ));
     assert_eq!(made, ["u|1"]);
-    // Columns that the query lacks stay, and get nulls.
+    // Columns that the query lacks are kept, with nulls in new rows.
     p.write(
         "models/events.sql",
         &events("append_new_columns", "select 3::bigint as id, 'x'::text as more"),
@@ -777,8 +779,8 @@ fn a_delta_widens_first_and_narrows_last() {
         server.rows(&format!("select id, fresh, more from {relation} where id > 1 order by id")),
         ["2|1|null", "3|null|x"]
     );
-    // A column goes though a view reads it that is built later; not when nobody makes that view
-    // fit.
+    // A column can be dropped even if a view reads it, provided that this run builds the view
+    // later.
     p.write("models/events.sql", &events("sync_all_columns", "select 4::bigint as id"));
     p.ok(&["build"]);
     assert_eq!(columns(&server, &relation), "id bigint");
@@ -863,8 +865,8 @@ fn a_candidate_is_audited_without_a_lock_on_the_published_table() {
     p.run(&["build"]);
     assert_eq!(p.status("model.shop.plain"), "success");
     assert_eq!(p.status("test.shop.plain_is_free"), "pass");
-    // The exception: hooks see the published name, inside the swap. (And this question finds
-    // locks.)
+    // The exception: hooks need the published name, so they run inside the swap. (This also proves
+    // that the test finds locks.)
     assert_eq!(p.status("test.shop.hooked_is_free"), "fail");
     assert_eq!(p.status("model.shop.hooked"), "error");
 }
@@ -919,14 +921,14 @@ fn a_materialized_view_of_the_project_follows_its_table() {
         "select string_agg(regexp_replace(indexdef, 'INDEX .* USING', 'USING'), ';'), (select relpersistence::text from pg_class where oid = '{schema}.base'::regclass), (select a from {schema}.mv) from pg_indexes where schemaname = '{schema}' and tablename = 'base'"
     ));
     assert_eq!(found, ["CREATE UNIQUE USING btree (b)|u|3"]);
-    // Another column: the view makes way until its turn.
+    // With another column, the view is dropped until its own build.
     p.write("models/base.sql", "{{ config(materialized='table') }} select 5 as a, 6 as b, 7 as c");
     p.ok(&["build"]);
     assert_eq!(
         server.rows(&format!("select c, (select a from {schema}.mv) from {schema}.base")),
         ["7|5"]
     );
-    // Alone, the table cannot change while the view is there.
+    // If only the table is selected, it cannot be changed as long as the view exists.
     p.write("models/base.sql", "{{ config(materialized='table') }} select 5 as a");
     let ran = p.run(&["build", "--select", "base"]);
     assert_eq!(ran.code, 1);
@@ -968,7 +970,7 @@ fn names_without_quotes_are_folded_wherever_they_stand() {
         assert_eq!(server.rows(&format!("select id, n from {mart}.vw")), [format!("{n}|1")]);
     }
     assert_eq!(server.rows(&format!("select id from {mart}.inc order by 1")), ["1", "2"]);
-    // The first model fails: what is kept of it has a folded name as well.
+    // The first build fails. The rejected relation that it keeps has a folded name, too.
     p.write(
         "models/Tab.sql",
         "{{ config(materialized='table') }} select 7 as id union all select 7",
@@ -983,7 +985,7 @@ fn names_without_quotes_are_folded_wherever_they_stand() {
     assert_eq!(ran.code, 0, "{}", ran.err);
 }
 
-/// All that somebody can make by hand on a table beside what `belongings` shows.
+/// Everything that a user can create on a table by hand and that `belongings` does not show.
 fn by_hand(server: &Server, schema: &str, name: &str) -> Vec<String> {
     let oid = format!("'{schema}.{name}'::regclass");
     server.rows(&format!(
@@ -1031,7 +1033,7 @@ fn what_was_made_by_hand_on_a_table_is_carried_over() {
         assert_ne!(number(&server, &format!("{s}.orders")), old, "{target}");
         assert_eq!(rest(by_hand(&server, &s, "orders")), before, "{target}");
         assert_eq!(server.rows(&format!("select count(*) from {s}.log")), ["0"], "no rule fired");
-        // Rows that break what somebody asked for are not published.
+        // Rows that violate a constraint which a user created are not published.
         p.write("models/orders.sql", &model("null::text"));
         refused(
             &p,
@@ -1126,7 +1128,7 @@ fn constraints_of_a_contract_come_and_go_with_it() {
         now.iter().any(|l| l.contains("mine")) && now.iter().any(|l| l.contains("'-1'")),
         "{now:?}"
     );
-    // Where rows are replaced in place, constraints follow the contract as well.
+    // Constraints follow the contract even if rows are replaced in place.
     server
         .superuser()
         .batch_execute(&format!("create view {s}.theirs as select id from {s}.orders"))
@@ -1224,7 +1226,7 @@ fn small_tables_and_views_are_replaced_where_they_are() {
             ["2|2|new"],
             "{target}"
         );
-        // A column less: no view takes that, and it is made anew.
+        // No view can lose a column in place, so it is recreated.
         p.write("models/over.sql", "select id from {{ ref('base') }}");
         p.ok(&["build", "--target", target]);
         assert_eq!(columns(&server, &format!("{s}.over")), "id integer", "{target}");

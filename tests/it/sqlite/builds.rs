@@ -1,4 +1,5 @@
-//! What each command does on SQLite: materializations, seeds, snapshots, contracts, questions, exports, watch.
+//! What each command does on SQLite: materializations, seeds, snapshots, contracts, introspection,
+//! exports, watch.
 
 use super::{database, project, rows, run_sql};
 use crate::project::Project;
@@ -88,7 +89,7 @@ fn incremental_models_append_replace_and_refuse_to_merge() {
     );
     p.ok(&["build"]);
     run_sql(&p, "insert into orders values (2, 25, '2024-01-02'), (3, 30, '2024-01-02')");
-    // What a build left that was killed.
+    // The candidate of a killed build.
     run_sql(&p, "create table appended__candidate (x)");
     p.ok(&["build"]);
     let left = "select count(*) from sqlite_schema where name like '%candidate'";
@@ -144,7 +145,7 @@ fn columns_that_come_and_go() {
     assert_eq!(rows(&db, "select group_concat(name) from pragma_table_info('failing')"), ["id"]);
 }
 
-/// A type cannot be altered: the table is made anew, with the rows that it had.
+/// A type cannot be altered, so the table is copied together with its rows.
 #[test]
 fn a_column_of_another_type_keeps_its_rows() {
     let model = |id: &str, x: &str| {
@@ -259,7 +260,8 @@ fn tests_stand_between_a_relation_and_its_readers() {
     assert_eq!(p.status("model.shop.after"), "skipped");
 }
 
-/// A number that an expression gives equals no text, unless the test says what the text means.
+/// On SQLite, the number that an expression returns never equals a text, so the test has to tell
+/// what its values are.
 #[test]
 fn accepted_values_are_numbers_and_truth_values_too() {
     let accepted = |column: &str, values: &str| {
@@ -438,7 +440,7 @@ fn an_unchanged_project_builds_nothing_and_another_writer_is_seen() {
     let changed = || p.ok(&["build", "--changed"]).out;
     changed();
     assert!(changed().contains("nothing to do"));
-    // Another program writes, and its writing is only in the `-wal` file while it is open.
+    // As long as the other program has the file open, its change is only in the `-wal` file.
     let other = database(&p);
     other.execute_batch("drop table t").unwrap();
     assert!(changed().contains("its relation is gone"));
@@ -468,7 +470,7 @@ fn hooks_operations_and_debug() {
     assert_eq!(rows(&database(&p), "select x from hooks"), ["it's; 1"]);
     p.ok(&["run-operation", "note", "--args", "{text: a}"]);
     assert_eq!(rows(&database(&p), "select t from notes"), ["a"]);
-    // What an operation begins and does not commit is rolled back.
+    // A transaction that an operation begins but does not commit is rolled back.
     p.ok(&["run-operation", "begin_a_note"]);
     assert_eq!(rows(&database(&p), "select t from notes"), ["a"]);
     let ran = p.ok(&["debug"]);

@@ -1,6 +1,6 @@
-//! One corpus, two engines: the projects of the specs, and the sample project, give equal relations on DuckDB and on
-//! SQLite. What equal means is said of each column by its type on DuckDB, since SQLite has no dates, booleans and
-//! decimals.
+//! The projects of the specs and the sample project give equal relations on DuckDB and on SQLite.
+//! The type of a column on DuckDB decides how its values are compared, since SQLite has no dates,
+//! booleans and decimals.
 
 use super::{FILE, PROFILES, cell};
 use crate::found::{Found, builds, on_duckdb, table};
@@ -14,23 +14,23 @@ use std::path::Path;
 /// How values of a column are compared.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Rule {
-    /// Whole numbers, texts, days and times, which are ISO texts.
+    /// Integers, texts, and dates and times as ISO texts.
     Identical,
     /// `true` is 1, `false` is 0.
     ZeroOrOne,
     /// Rounded to its digits after the point.
     Rounded(usize),
-    /// Within 1e-9 of each other, relative.
+    /// The relative difference is at most 1e-9.
     Close,
 }
 
-/// The rule of a type of DuckDB; none for what SQLite has nothing for.
+/// The rule for a type of DuckDB; `None` if SQLite has nothing that corresponds to it.
 fn rule(data_type: &str) -> Option<Rule> {
     let name = data_type.split('(').next().unwrap_or(data_type);
     Some(match name {
         "BIGINT" | "HUGEINT" | "INTEGER" | "SMALLINT" | "TINYINT" | "UBIGINT" => Rule::Identical,
         "VARCHAR" | "DATE" | "TIMESTAMP" => Rule::Identical,
-        // A column of nulls alone.
+        // The type of a column that has only nulls.
         "\"NULL\"" => Rule::Identical,
         "BOOLEAN" => Rule::ZeroOrOne,
         "DECIMAL" => {
@@ -60,7 +60,8 @@ fn fits(rule: Rule, duckdb: &Option<String>, sqlite: &Option<String>) -> bool {
     }
 }
 
-/// All relations of a file, by their names; of a schema with a file of its own as `SCHEMA.NAME`.
+/// All relations of the files, by name. Those of a schema with its own file are named
+/// `SCHEMA.NAME`.
 pub(super) fn on_sqlite(folder: &Path, main: &str) -> BTreeMap<String, Found> {
     let mut out = BTreeMap::new();
     for entry in fs::read_dir(folder).unwrap() {
@@ -85,7 +86,7 @@ pub(super) fn on_sqlite(folder: &Path, main: &str) -> BTreeMap<String, Found> {
 }
 
 fn read(db: &Connection, relation: &str) -> Found {
-    // A view may use functions that every connection of a build has, and this one has not.
+    // This panics for a view with a function that only the connections of builds have.
     let mut statement = db.prepare(&format!("select * from \"{relation}\"")).unwrap();
     let columns: Vec<(String, String)> = statement
         .columns()
@@ -102,7 +103,7 @@ fn read(db: &Connection, relation: &str) -> Found {
     table(lines, columns)
 }
 
-/// What differs, a line each.
+/// The differences, one per line.
 pub(super) fn differences(
     duckdb: &BTreeMap<String, Found>,
     sqlite: &BTreeMap<String, Found>,
@@ -131,7 +132,7 @@ pub(super) fn differences(
         if a.rows.len() != b.rows.len() {
             out.push(format!("{name}: {} and {} rows", a.rows.len(), b.rows.len()));
         }
-        // Rows in one order on both: by what the rules leave of the values.
+        // Sorts the rows of both sides by what the rules compare, so that they match.
         let (left, right) = (in_order(&rules, &a.rows), in_order(&rules, &b.rows));
         let same = |x: &[Option<String>], y: &[Option<String>]| {
             (0..rules.len()).all(|i| fits(rules[i], &x[i], &y[i]))
@@ -158,10 +159,10 @@ fn in_order<'a>(rules: &[Rule], rows: &'a [Vec<Option<String>>]) -> Vec<&'a Vec<
     out
 }
 
-/// Sections that cannot be equal, and why.
+/// Sections whose relations cannot be equal, with the reason.
 const EXCEPTIONS: &[(&str, &str)] = &[("Merge", "there is no `merge`")];
 
-/// A section's project on both engines; what differs.
+/// Runs a section on both engines and returns the differences.
 fn compare(section: &Section) -> Option<Vec<String>> {
     if section.is_for_duckdb() {
         return None;
@@ -174,7 +175,7 @@ fn compare(section: &Section) -> Option<Vec<String>> {
     let (duck, lite) = (Project::new(&files), super::project(&files));
     let mut wrong = Vec::new();
     for (mut args, _) in commands(&section.consoles) {
-        // A profile of the spec's own name is asked for with another.
+        // Overrides the profile that the spec's project names.
         args.extend(["--profile".to_owned(), "shop".to_owned()]);
         let (Some(a), Some(b)) = (builds(&duck, &args), builds(&lite, &args)) else { continue };
         if a.code != b.code {
@@ -234,7 +235,7 @@ fn the_sample_is_equal() {
     };
     build("dev");
     let duckdb = on_duckdb(&p.path().join("demo/sample.duckdb"));
-    // The second build is the one with deltas.
+    // The second build applies deltas.
     for _ in 0..2 {
         build("sqlite");
         let wrong = differences(&duckdb, &on_sqlite(&p.path().join("demo"), "sample"));

@@ -1,4 +1,5 @@
-//! What the world can do to a build on SQLite: kills, signals, locks, broken files, files that cannot see each other.
+//! What can happen to a build on SQLite from outside: kills, signals, locks, broken files, files
+//! that cannot see each other.
 
 use super::{database, project, rows};
 use crate::project::Ran;
@@ -6,13 +7,13 @@ use rusqlite::Connection;
 use std::process::Stdio;
 use std::time::Duration;
 
-/// Rows enough for a statement to be met at work.
+/// Enough rows to interrupt a statement while it runs.
 const MANY: &str = "with recursive n(id) as (select 1 union all select id + 1 from n where id < 200000) select id from n";
 
 /// Runs for minutes.
 const SLOW: &str = "{{ config(materialized='table') }} with recursive n(i) as (select 1 union all select i + 1 from n where i < 2000000000) select count(*) as n from n";
 
-/// The file as it is on disk, without the functions of a build.
+/// Checks the file on disk with a connection that lacks the functions of a build.
 fn integrity(db: &Connection) -> String {
     rows(db, "pragma integrity_check").join(",")
 }
@@ -58,7 +59,7 @@ fn readers_see_whole_relations_while_they_are_replaced() {
         p.command(&["build"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let mut looks = 0;
     while child.try_wait().unwrap().is_none() {
-        // A new connection each time, as of programs that come and go.
+        // A new connection each time, as if programs came and went.
         let db = database(&p);
         assert_eq!(rows(&db, "select count(*) from v"), ["200000"]);
         looks += 1;
@@ -133,7 +134,8 @@ fn a_folder_that_is_not_there_is_named() {
     assert!(ran.err.contains("nowhere/shop.db"), "{}", ran.err);
 }
 
-/// Without care SQLite takes a word in double quotes that is no column for a text, and nothing of it is null.
+/// By default, SQLite takes a word in double quotes that is not a column as a text, which is never
+/// null.
 #[test]
 fn a_misspelt_column_in_double_quotes_is_an_error() {
     let p = project(&[

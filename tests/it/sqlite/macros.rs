@@ -1,5 +1,5 @@
-//! The macros of the `dbt` namespace that SQLite has in its own way: each expression gives on SQLite what it gives on
-//! DuckDB, for usual values and for those at the edge.
+//! The macros of the `dbt` namespace that SQLite implements differently. Each expression must
+//! return the same on SQLite as on DuckDB, for usual values and for edge cases.
 
 use super::differential::{differences, on_sqlite};
 use crate::found::on_duckdb;
@@ -8,10 +8,10 @@ use crate::project::Project;
 const DAY: &str = "dbt.cast(\"'2024-01-31'\", 'date')";
 const TIME: &str = "dbt.cast(\"'2024-01-31 10:11:12'\", 'timestamp')";
 
-/// Expressions of Jinja that give one of SQL.
+/// Jinja expressions that return SQL expressions.
 fn expressions() -> Vec<String> {
     let mut out: Vec<String> = [
-        // Texts to dates, times, truth values, numbers.
+        // Conversions of texts to dates, times, booleans and numbers.
         "dbt.cast(\"'2024-01-31'\", 'date')",
         "dbt.cast(\"'2024-01-31 10:11:12'\", 'date')",
         "dbt.cast(\"'2024-01-31 10:11:12'\", 'timestamp')",
@@ -74,7 +74,7 @@ fn expressions() -> Vec<String> {
     for part in ["month", "quarter", "year"] {
         out.push(format!("dbt.last_day({DAY}, '{part}')"));
     }
-    // A quarter is no interval of DuckDB.
+    // DuckDB has no interval of quarters.
     for part in ["hour", "day", "week", "month", "year"] {
         for count in ["1", "-1", "13", "0"] {
             for date in [DAY, TIME] {
@@ -120,7 +120,7 @@ fn macros_give_what_they_give_on_duckdb() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// A macro without a line above would be one that nobody has compared.
+/// A macro that is missing in the list above was never compared.
 #[test]
 fn every_macro_is_in_the_table() {
     let text = include_str!("../../../src/jinja/builtin/sqlite/utils.sql");

@@ -1,5 +1,5 @@
-//! Builds on SQLite, and what SQLite has that other engines have not: no dates and decimals, one writer, schemas that are
-//! files, words in double quotes that are texts.
+//! Builds on SQLite, and what is special about it: no dates and decimals, one writer, schemas that
+//! are files, words in double quotes that are texts.
 
 mod builds;
 mod differential;
@@ -16,24 +16,24 @@ const FILE: &str = "shop.db";
 
 const PROFILES: &str = "shop: {target: dev, outputs: {dev: {type: sqlite, threads: 2, database: shop, schema: main, schemas_and_paths: {main: shop.db}}}}\n";
 
-/// A project whose profile is SQLite's.
+/// A project with a profile for SQLite.
 pub(crate) fn project(files: &[(&str, &str)]) -> Project {
     let mut all = files.to_vec();
     all.push(("profiles.yml", PROFILES));
     Project::new(&all)
 }
 
-/// Opens the file as another program does.
+/// Opens the file as another program would.
 pub(crate) fn database(p: &Project) -> Connection {
     Connection::open(p.path().join(FILE)).unwrap()
 }
 
-/// Writes into the file as another program does.
+/// Writes to the file as another program would.
 pub(crate) fn run_sql(p: &Project, sql: &str) {
     database(p).execute_batch(sql).unwrap();
 }
 
-/// Runs a query and gives its rows as text, columns joined by `|`.
+/// Runs a query and returns its rows as text, with columns joined by `|`.
 pub(crate) fn rows(db: &Connection, sql: &str) -> Vec<String> {
     let mut statement = db.prepare(sql).unwrap();
     let width = statement.column_count();
@@ -44,7 +44,7 @@ pub(crate) fn rows(db: &Connection, sql: &str) -> Vec<String> {
     statement.query_map([], line).unwrap().collect::<Result<_, _>>().unwrap()
 }
 
-/// A value as text; none for null.
+/// A value as text; `None` for null.
 fn cell(row: &Row<'_>, at: usize) -> Option<String> {
     match row.get_ref(at).unwrap() {
         ValueRef::Null => None,
@@ -55,7 +55,7 @@ fn cell(row: &Row<'_>, at: usize) -> Option<String> {
     }
 }
 
-/// The version that `--version` and the manifest say is that of the library.
+/// The version that `--version` and the manifest report is that of the library.
 #[test]
 fn the_version_is_that_of_the_library() {
     let ran = project(&[]).ok(&["--version"]);

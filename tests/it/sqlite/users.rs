@@ -1,4 +1,5 @@
-//! What people met who tried it: values that changed in silence, files that others could no longer read.
+//! Problems that early users ran into: values that changed silently, files that others could no
+//! longer read.
 
 use super::{database, project, rows, run_sql};
 use crate::project::Project;
@@ -135,7 +136,7 @@ fn files_of_others_stay_as_they_are() {
     ]);
     let app = Connection::open(p.path().join("app/db.sqlite3")).unwrap();
     app.execute_batch("create table users (id integer); insert into users values (7)").unwrap();
-    // More than could be attached, and of no concern to the project.
+    // More files than SQLite can attach, none of which the project uses.
     for i in 0..14 {
         let other = Connection::open(p.path().join(format!("other{i}.db"))).unwrap();
         other.execute_batch("create table x (a)").unwrap();
@@ -304,7 +305,7 @@ fn a_cast_keeps_all_digits_and_takes_only_what_is_of_the_type() {
         .collect();
     let p = project(&[("models/m.sql", &format!("select {}", columns.join(",\n")))]);
     p.ok(&["build"]);
-    // Another program reads it: what casts are made of is built into SQLite.
+    // Another program reads the values: casts use only functions that are built into SQLite.
     let db = Connection::open(p.path().join("shop.db")).unwrap();
     for (i, (value, kind, expected)) in all.iter().enumerate() {
         let found = rows(&db, &format!("select coalesce(quote(c{i}), 'null') from m"));
@@ -373,7 +374,7 @@ fn who_writes_a_source_is_not_in_the_way_and_its_file_stays_as_it_is() {
     let p = with_an_app();
     let path = p.path().join("app.db");
     let app = Connection::open(&path).unwrap();
-    // Its keys are none of our business, even those that cannot be checked.
+    // The foreign keys of the source's file are not checked, not even those that are invalid.
     app.execute_batch(
         "pragma journal_mode = wal; create table users (id integer); insert into users values (7); \
          create table par (id, x); create table ch (a, pid references par(id)); begin immediate; insert into users values (8)",

@@ -1,6 +1,6 @@
-//! Tables of what dbt 1.11 does with seeds and with small projects (`tests/dbt/*.json`), against
-//! the real binary. What differs is listed beside each table with its reason; what is listed and no
-//! longer differs is a failure, too.
+//! Compares the real binary with tables of what dbt 1.11 does with seeds and with small projects
+//! (`tests/dbt/*.json`). Known differences are listed beside each table with their reasons. A
+//! listed difference that no longer exists is a failure, too.
 
 mod projects;
 mod seeds;
@@ -15,7 +15,7 @@ fn table(name: &str) -> Value {
         .unwrap()
 }
 
-/// Fails unless exactly the rows differ that are known to, of those that were looked at.
+/// Fails unless exactly the known differences were found among the rows that were compared.
 fn compare(different: BTreeMap<String, String>, known: &Value, looked_at: &dyn Fn(&str) -> bool) {
     let reasons = known.as_object().unwrap();
     let new: Vec<(&String, &String)> =

@@ -1,12 +1,12 @@
-//! `projects.json`: the minimal projects of the findings, each with a command and what dbt made of
-//! it. `order.json`: in which order nodes start, with one thread.
+//! `projects.json`: the minimal projects of the findings, each with a command and dbt's result.
+//! `order.json`: the order in which dbt starts nodes on one thread.
 
 use super::{compare, table};
 use crate::project::Project;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Every how many rows one is looked at: all with `STRATA_TABLES=all`, as `./test` has it.
+/// One row in this many is compared; all with `STRATA_TABLES=all`, which `./test` sets.
 fn share() -> usize {
     if std::env::var_os("STRATA_TABLES").is_some_and(|v| v == "all") { 1 } else { 10 }
 }
@@ -26,7 +26,7 @@ fn made(files: &[&Value]) -> Project {
     project
 }
 
-/// Runs a command without the audit, which is not dbt's.
+/// Runs a command without audits, which dbt does not have.
 fn run(project: &Project, command: &[&str]) -> (i32, String) {
     let mut command = project.command(command);
     let output =
@@ -39,7 +39,7 @@ fn artifact(project: &Project, name: &str) -> Option<Value> {
     serde_json::from_str(&text).ok()
 }
 
-/// The kinds of nodes that are compared: the others have an issue of their own.
+/// Whether nodes of this kind are compared. The others are not supported yet.
 fn is_compared(id: &str) -> bool {
     let kind = id.split('.').next().unwrap_or_default();
     matches!(kind, "model" | "seed" | "snapshot" | "test" | "source" | "exposure")
@@ -56,7 +56,7 @@ fn results(project: &Project) -> BTreeMap<String, String> {
     list.iter().map(|r| (text(&r["unique_id"]), text(&r["status"]))).collect()
 }
 
-/// What differs in the nodes of the manifest.
+/// Adds the differences in the nodes of the manifest.
 fn nodes(expected: &Value, project: &Project, out: &mut Vec<String>) {
     let Some(expected) = expected.as_object() else { return };
     let manifest = artifact(project, "manifest.json").unwrap_or_default();
@@ -138,8 +138,7 @@ fn difference(case: &Value) -> Vec<String> {
     out
 }
 
-/// Runs a part of the work on each of a few threads: a run of the binary waits for the disk most of
-/// the time.
+/// Divides the work among a few threads, because the binary mostly waits for the disk.
 fn on_threads<T: Sync>(
     work: &[T],
     one: &(dyn Fn(&T) -> Option<(String, String)> + Sync),
@@ -188,7 +187,7 @@ fn difference_in_order(table: &Value, case: &Value) -> Vec<String> {
     if own != expected {
         found.push(format!("results {expected:?}, not {own:?}"));
     } else if case.get("unstable").is_none() {
-        // What is skipped starts at no time of its own.
+        // A skipped node has no start time.
         let ran =
             |id: &str| own.get(id).is_some_and(|status| status != "skipped" && status != "no-op");
         let expected: Vec<&str> = texts(&case["order"]).into_iter().filter(|id| ran(id)).collect();
@@ -205,7 +204,7 @@ fn nodes_start_in_the_order_of_dbt() {
     let table = table("order.json");
     let known = super::table("order-known.json");
     let all = table["runs"].as_array().unwrap().iter().enumerate();
-    // Nothing starts in `ls`; what is compiled without being run is compiled on all cores.
+    // `ls` starts no nodes, and `compile` uses all cores.
     let runs =
         all.filter(|(_, run)| !matches!(texts(&run["command"])[0], "ls" | "compile" | "retry"));
     let runs: Vec<(usize, &Value)> = runs.step_by(share()).collect();

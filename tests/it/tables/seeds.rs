@@ -1,4 +1,4 @@
-//! `seeds.json`: one seed a row, all loaded by one command on each engine.
+//! `seeds.json`: one seed per row. One command loads all of them on each engine.
 
 use super::{compare, table};
 use crate::postgres::Server;
@@ -6,7 +6,7 @@ use crate::project::Project;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-/// Each seed with the name that it has here.
+/// The seeds, each with a name.
 fn cases(table: &Value) -> Vec<(String, bool, Value)> {
     let of = |kind: &str| table[kind].as_array().unwrap().clone();
     let all = of("values")
@@ -16,7 +16,7 @@ fn cases(table: &Value) -> Vec<(String, bool, Value)> {
     all.enumerate().map(|(i, (shape, case))| (format!("s{i:04}"), shape, case)).collect()
 }
 
-/// A project with all seeds, loaded; the statuses by seed.
+/// Loads all seeds in a project, and returns the status of each.
 fn load(profiles: &str, cases: &[(String, bool, Value)]) -> (Project, BTreeMap<String, String>) {
     let mut seeds = Vec::new();
     for (name, _, case) in cases {
@@ -37,7 +37,7 @@ fn load(profiles: &str, cases: &[(String, bool, Value)]) -> (Project, BTreeMap<S
     (project, statuses)
 }
 
-/// What a seed became, in the words of the table.
+/// The result of loading a seed, in the form of the table.
 fn told(
     shape: bool,
     status: Option<&String>,
@@ -63,7 +63,8 @@ fn told(
     }
 }
 
-/// Only that it is an error counts, not its text; and not whether a table without columns is there.
+/// Of an error, only its existence is compared, not its message. Whether a table without columns
+/// exists is not compared.
 fn expected(case: &Value, engine: &str) -> Option<Value> {
     let mut told = case[engine].clone();
     if told.is_null() {

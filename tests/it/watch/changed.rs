@@ -4,7 +4,7 @@ use super::SHOP;
 use super::driver::{content, copy};
 use crate::project::{Project, Ran};
 
-/// The nodes that a build judged due, and the reasons as they are printed.
+/// The nodes that a build found stale, with the reasons that it printed.
 fn due(ran: &Ran) -> Vec<String> {
     let line = |l: &str| {
         let l = l.trim_start();
@@ -20,7 +20,7 @@ fn changed(p: &Project) -> Ran {
 #[test]
 fn nothing_is_built_twice() {
     let p = Project::new(SHOP);
-    // A plain build notes nothing.
+    // A plain build does not create the table of publications.
     p.ok(&["build"]);
     assert_eq!(
         p.rows("select count(*) from duckdb_tables() where table_name = 'strata_state'"),
@@ -40,7 +40,8 @@ fn nothing_is_built_twice() {
         "{}",
         plan.out
     );
-    // One edit: planned with its reason, then built, with what follows.
+    // After an edit, the plan shows the reason, and the node is built together with those that
+    // depend on it.
     p.write(
         "models/mid.sql",
         "{{ config(materialized='table') }} select id, amount from {{ ref('stg') }}",
@@ -53,7 +54,7 @@ fn nothing_is_built_twice() {
     assert_eq!(json["unchanged"].as_array().unwrap().len(), 3, "{json}");
     assert_eq!(due(&changed(&p)).len(), 1);
     assert!(due(&changed(&p)).is_empty());
-    // What a plain build publishes is noted from now on.
+    // From now on plain builds record their publications, too.
     p.write("models/other.sql", "{{ config(materialized='table') }} select 5 as x");
     p.ok(&["build", "--select", "other"]);
     assert!(due(&changed(&p)).is_empty());
@@ -78,14 +79,14 @@ fn what_happened_to_the_database_is_seen() {
     assert_eq!(due(&changed(&p)), ["model mart: altered outside: column extra INTEGER"]);
     p.database().execute_batch("drop view stg; create table stg as select * from raw").unwrap();
     assert_eq!(due(&changed(&p)), ["model stg: altered outside: a table, not a view"]);
-    // A database that was restored is as old as its relations.
+    // The records in a restored database match its relations.
     p.write("models/other.sql", "{{ config(materialized='table') }} select 9 as x");
     changed(&p);
     std::fs::write(p.path().join("shop.duckdb"), backup).unwrap();
     let ran = changed(&p);
     assert_eq!(due(&ran).len(), 1, "{}", ran.out);
     assert!(due(&ran)[0].starts_with("model other: SQL changed: "));
-    // Another target has been built by nobody.
+    // The other target has not been built yet.
     p.write(
         "profiles.yml",
         "shop: {target: dev, outputs: {dev: {type: duckdb, path: shop.duckdb}, prod: {type: duckdb, path: prod.duckdb}}}\n",
@@ -122,8 +123,8 @@ fn sources_are_known_by_when_they_were_loaded() {
         )
         .unwrap();
     changed(&p);
-    // What rests on a source of which nothing is known is built; what reads that, only if it has
-    // changed.
+    // Nodes that read a source without a load time are always built. Their descendants are built
+    // only if they have changed.
     let ran = changed(&p);
     let names: Vec<String> =
         due(&ran).iter().map(|l| l.split(':').next().unwrap().to_owned()).collect();
@@ -197,20 +198,20 @@ fn incremental_models_and_snapshots_and_tests() {
         "{}",
         ran.out
     );
-    // The delta was not published: it is due until the test passes.
+    // The delta was not published, so the node stays stale until its test passes.
     assert_eq!(p.rows("select count(*) from inc"), ["1"]);
     assert_eq!(p.run(&["build", "--changed"]).code, 1);
     p.write("seeds/s.csv", "id,v\n1,a\n2,good\n");
     p.ok(&["build", "--changed"]);
     assert_eq!(p.rows("select count(*) from inc"), ["2"]);
     assert!(changed(&p).out.contains("nothing to do"));
-    // Its text counts as on a later build, too.
+    // Edits of the incremental form count, too.
     p.write(
         "models/inc.sql",
         "{{ config(materialized='incremental', unique_key='id') }} select id, v from {{ ref('s') }}{% if is_incremental() %} where id > (select max(id) from {{ this }}){% endif %}",
     );
     assert!(due(&changed(&p))[0].starts_with("model inc: SQL changed: "));
-    // A test that is new is run; the node is not built for it.
+    // A new test runs, but its node is not built for it.
     p.write(
         "models/s.yml",
         "models: [{name: inc, columns: [{name: id, data_tests: [unique, not_null]}]}]",
@@ -236,7 +237,7 @@ fn while_nothing_moves_the_database_is_not_opened() {
     let p = Project::new(&files);
     let said = |ran: &Ran| format!("{}{}", ran.out, ran.err);
     assert!(said(&changed(&p)).contains("nowhere"), "there is a warning to be told each time");
-    // Another process has the file open: who opens it is refused.
+    // Another process holds the file, so that a command that opens it fails.
     let run = |args: &[&str], env: &[(&str, &str)]| {
         let held = p.database();
         let ran = Ran::from(p.command(args).envs(env.iter().copied()).output().unwrap());
@@ -259,7 +260,7 @@ fn while_nothing_moves_the_database_is_not_opened() {
     assert!(opens(BUILD, &[]));
     assert_eq!(said(&changed(&p)), said(&quick), "it says what a build says that looks");
     assert!(!opens(BUILD, &[]));
-    // Who asks for something else looks.
+    // Another request opens the database.
     assert!(opens(&["build", "--changed", "--select", "mid"], &[]));
     assert!(
         !opens(&["build", "--changed", "--no-cache"], &[]),
@@ -269,7 +270,7 @@ fn while_nothing_moves_the_database_is_not_opened() {
     assert!(opens(BUILD, &[("SHOP_X", "y")]));
     changed(&p);
     assert!(!opens(BUILD, &[("SHOP_Y", "y")]), "nobody asked for it");
-    // So does everybody when something has moved; what is as it was again needs no look.
+    // So does any change of the inputs. If a change is undone, the database stays closed.
     let edits = [
         (
             "models/mid.sql",
@@ -292,8 +293,8 @@ fn while_nothing_moves_the_database_is_not_opened() {
         changed(&p);
         assert!(!opens(BUILD, &[]), "{path}");
     }
-    // The manifest is written again where it is gone, or of other variables: for that, nothing has
-    // to be looked at.
+    // The manifest is written again if it is missing or was made with other variables. This does
+    // not require opening the database.
     let inputs = || p.read("target/manifest.json").split("generated_at").next().unwrap().to_owned();
     let manifest = inputs();
     p.remove("target/manifest.json");
@@ -303,8 +304,8 @@ fn while_nothing_moves_the_database_is_not_opened() {
     assert_ne!(inputs(), manifest);
     assert!(!opens(BUILD, &[]));
     assert_eq!(inputs(), manifest);
-    // The database is another one: written by somebody, restored from a copy, with something beside
-    // it.
+    // The database has changed: another program wrote to it, it was restored, or a `.wal` file
+    // appeared.
     let copy = std::fs::read(p.path().join("shop.duckdb")).unwrap();
     p.database().execute_batch("create or replace table other as select 1 as x").unwrap();
     assert!(opens(BUILD, &[]));
@@ -341,20 +342,20 @@ fn what_a_text_refers_to_counts() {
     ]);
     changed(&p);
     assert!(due(&changed(&p)).is_empty());
-    // The same references, printed in another order.
+    // The same references in another order.
     p.write(
         "models/pair.sql",
         &format!("{sets}select x.a as first, y.a as second from {{{{ y }}}} x, {{{{ x }}}} y"),
     );
     assert!(due(&changed(&p))[0].starts_with("model pair: SQL changed: "));
     assert_eq!(p.rows("select first, second from pair"), ["2|1"]);
-    // The same reference to a relation with another name.
+    // The same reference to a relation that has another name.
     p.write("models/one.sql", "{{ config(alias='uno') }} select 1 as a");
     let names = |ran: &Ran| {
         due(ran).iter().map(|l| l.split(':').next().unwrap().to_owned()).collect::<Vec<_>>()
     };
     assert_eq!(names(&changed(&p)), ["model one", "model pair"]);
-    // What is inside of it, and a macro there.
+    // An edit of an ephemeral model, and of a macro that it calls.
     p.write(
         "models/inside.sql",
         "{{ config(materialized='ephemeral') }} select a + 10 + {{ more() }} as a from {{ ref('two') }}",

@@ -1,4 +1,4 @@
-//! A watch that runs, its JSON lines, and what they say of a build.
+//! Runs a watch and reads the JSON lines that it prints about each build.
 
 use crate::project::{Project, binary, clean, interrupt, rows};
 use duckdb::{AccessMode, Config, Connection};
@@ -9,17 +9,17 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
-/// Far more than anything here takes, on a machine that is busy.
+/// Far longer than anything here takes, even on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(super) struct Watch {
     child: Child,
     lines: Receiver<Value>,
-    /// The build at the start.
+    /// The first build.
     pub(super) first: Build,
 }
 
-/// The lines of a build, or of a reading.
+/// The lines that belong to one build or to one reading.
 #[derive(Debug, Default)]
 pub(super) struct Build {
     pub(super) lines: Vec<Value>,
@@ -52,7 +52,7 @@ impl Watch {
         Watch { child, lines, first: Build::default() }
     }
 
-    /// The lines up to one that is wanted.
+    /// Reads lines up to one that `wanted` accepts.
     pub(super) fn wait_for(&mut self, wanted: impl Fn(&Value) -> bool) -> Build {
         let end = Instant::now() + PATIENCE;
         let mut build = Build::default();
@@ -73,24 +73,25 @@ impl Watch {
         }
     }
 
-    /// The next build that goes to its end.
+    /// The lines up to the end of the next build that is not made obsolete.
     pub(super) fn build(&mut self) -> Build {
         self.wait_for(|l| l["event"] == "built" && l["obsolete"] == false)
     }
 
-    /// The next reading of the project.
+    /// The lines up to the next reading of the project.
     pub(super) fn reading(&mut self) -> Build {
         self.wait_for(|l| l["event"] == "read")
     }
 
-    /// Builds until it is quiet.
+    /// The lines up to the first quiet moment.
     pub(super) fn settle(&mut self) -> Build {
         let mut all = Build::default();
         let mut quiet = false;
         while !quiet {
             match self.lines.recv_timeout(Duration::from_millis(1500)) {
                 Ok(line) => all.lines.push(line),
-                // Between a start and an end it is not quiet, however long that takes.
+                // It is not quiet between the start and the end of a build, however long that
+                // takes.
                 Err(_) => {
                     let count =
                         |event: &str| all.lines.iter().filter(|l| l["event"] == event).count();
@@ -101,7 +102,7 @@ impl Watch {
         all
     }
 
-    /// Stops it as Ctrl-C does, and waits.
+    /// Interrupts the watch as Ctrl-C does, and waits for its end.
     pub(super) fn stop(mut self) {
         interrupt(&self.child);
         let end = Instant::now() + PATIENCE;
@@ -143,12 +144,10 @@ impl Build {
         names
     }
 
-    /// Nodes that were built.
     pub(super) fn built(&self) -> Vec<String> {
         self.finished(&["model", "seed", "snapshot"], &["success"])
     }
 
-    /// Tests that were run.
     pub(super) fn tests(&self) -> Vec<String> {
         self.finished(&["test"], &["pass", "fail", "warn", "error"])
     }
@@ -163,7 +162,7 @@ impl Build {
         self.lines.iter().rfind(of).map(|l| Build::text(l, "status").to_owned()).unwrap_or_default()
     }
 
-    /// Code and text.
+    /// The code and the text of the reason to build a node.
     pub(super) fn reason(&self, name: &str) -> (String, String) {
         let of = |l: &&Value| l["event"] == "node_judged" && Build::name(l) == name;
         let line = self
@@ -179,19 +178,19 @@ impl Build {
         self.lines.iter().rfind(of).map(|l| l["effect"].clone()).unwrap_or_default()
     }
 
-    /// A number of the last reading.
+    /// A number that the last reading reported.
     pub(super) fn read(&self, key: &str) -> i64 {
         let line = self.lines.iter().rfind(|l| l["event"] == "read");
         line.and_then(|l| l[key].as_i64())
             .unwrap_or_else(|| panic!("no reading: {:#?}", self.lines))
     }
 
-    /// The last line of an event.
+    /// The last line with this event.
     pub(super) fn last(&self, event: &str) -> Value {
         self.lines.iter().rfind(|l| l["event"] == event).cloned().unwrap_or_default()
     }
 
-    /// The rows of `--show`.
+    /// The rows that `--show` printed.
     pub(super) fn shown(&self) -> Vec<Value> {
         let line = self.lines.iter().rfind(|l| l["event"] == "rows");
         line.and_then(|l| l["show"].as_array().cloned()).unwrap_or_default()
@@ -202,7 +201,7 @@ pub(super) fn read_only(path: &Path) -> Result<Connection, duckdb::Error> {
     Connection::open_with_flags(path, Config::default().access_mode(AccessMode::ReadOnly)?)
 }
 
-/// All relations of the main schema with their columns and rows, the tool's own table apart.
+/// All relations of the main schema with their columns and rows, except Strata's own table.
 pub(super) fn content(connection: &Connection) -> Vec<String> {
     let relations = rows(
         connection,
@@ -223,14 +222,14 @@ pub(super) fn content(connection: &Connection) -> Vec<String> {
     out
 }
 
-/// Builds the same files in a database of their own, and compares.
+/// Builds the same files in a new database, and compares the results.
 pub(super) fn equals_a_fresh_build(project: &Project) {
     let fresh = copy(project);
     fresh.ok(&["build"]);
     assert_eq!(content(&project.database()), content(&fresh.database()));
 }
 
-/// The same files elsewhere, without what was built.
+/// A copy of the project without its database and artifacts.
 pub(super) fn copy(project: &Project) -> Project {
     let fresh = Project::new(&[]);
     let copied = Command::new("sh")

@@ -16,7 +16,7 @@ fn an_editor_that_writes_beside_and_renames() {
     p.write("models/mid.sql~", MID);
     fs::rename(p.path().join("models/mid.sql~"), p.path().join("models/mid.sql")).unwrap();
     assert_eq!(w.build().built(), ["mart", "mid"]);
-    // With a backup, as others do it.
+    // Some editors rename the old file to a backup first.
     fs::rename(p.path().join("models/mid.sql"), p.path().join("models/mid.sql.bak")).unwrap();
     p.write("models/mid.sql", &MID.replace('3', "4"));
     w.settle();
@@ -38,7 +38,7 @@ fn files_that_are_renamed_deleted_and_restored() {
     assert_eq!(read.read("errors"), 1, "what reads it misses it");
     p.write("models/stg.sql", &stg);
     w.settle();
-    // Touched only: content decides.
+    // A file that is written with the same content has not changed.
     p.write("models/stg.sql", &stg);
     p.write("models/mid.sql", MID);
     assert_eq!(w.build().built(), ["mart", "mid"]);
@@ -47,7 +47,7 @@ fn files_that_are_renamed_deleted_and_restored() {
     equals_a_fresh_build(&p);
 }
 
-/// As `git checkout` and some editors write.
+/// `git checkout` and some editors write files this way.
 #[test]
 fn a_file_that_is_removed_and_written_anew_was_never_gone() {
     let p = Project::new(SHOP);
@@ -145,7 +145,7 @@ fn another_branch() {
 fn folders_that_appear_later_and_files_of_the_project() {
     let p = Project::new(&[("models/a.sql", "select 1 as x")]);
     let mut w = Watch::start(&p, &[]);
-    // A folder that was not there, with a file in it at once.
+    // A new folder that contains a file at once.
     p.write("seeds/s.csv", "id\n1\n");
     let all = w.settle();
     assert_eq!(all.built(), ["s"]);
@@ -153,7 +153,7 @@ fn folders_that_appear_later_and_files_of_the_project() {
     p.write("models/sub/b.sql", "select {{ two() }} as y from {{ ref('s') }}");
     let all = w.settle();
     assert_eq!(all.built(), ["b"]);
-    // A selector's file, packages and a profile that was not there.
+    // A packages file that did not exist before.
     p.write("packages.yml", "packages: [{local: ../nowhere}]\n");
     let read = w.reading();
     assert_eq!(read.read("errors"), 1);
@@ -164,7 +164,7 @@ fn folders_that_appear_later_and_files_of_the_project() {
     p.write("more/c.sql", "select 3 as z");
     let all = w.settle();
     assert_eq!(all.built(), ["c"]);
-    // The project file breaks, and is mended.
+    // An error in the project file, which is then corrected.
     p.write("project.yml", "name: [\n");
     assert!(w.reading().read("errors") > 0);
     p.write(
@@ -173,7 +173,7 @@ fn folders_that_appear_later_and_files_of_the_project() {
     );
     let all = w.settle();
     assert_eq!(all.built(), ["a", "b", "c"]);
-    // Another target: another database.
+    // Another target has another database.
     p.write(
         "profiles.yml",
         "shop: {target: other, outputs: {other: {type: duckdb, path: elsewhere.duckdb}}}\n",
@@ -188,7 +188,7 @@ fn folders_that_appear_later_and_files_of_the_project() {
 fn by_polling() {
     let p = Project::new(SHOP);
     let mut w = Watch::start(&p, &["--poll"]);
-    // Polls compare times: some file systems count in seconds.
+    // Polling compares modification times, which some file systems store in whole seconds.
     std::thread::sleep(std::time::Duration::from_millis(1100));
     p.write("models/mid.sql", MID);
     assert_eq!(w.build().built(), ["mart", "mid"]);

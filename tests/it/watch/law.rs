@@ -1,11 +1,11 @@
-//! Random edits: after each, what the watch has built is what a full build gives.
+//! After each of several random edits, a watch has built the same as a full build.
 
 use super::driver::{Watch, content, copy};
 use crate::project::Project;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
-/// Files and the texts that they may have.
+/// Files and their possible contents.
 const FILES: &[(&str, &[&str])] = &[
     ("seeds/s.csv", &["id,v\n1,a\n2,b\n", "id,v\n1,a\n2,c\n3,d\n", "id,v\n3,a\n"]),
     (
@@ -70,7 +70,7 @@ fn relations_are_those_of_a_full_build() {
             let mut w = Watch::start(&p, &[]);
             for (i, (file, variant)) in edits.iter().enumerate() {
                 let (path, texts) = FILES[*file];
-                // A comment makes every edit one.
+                // The comment makes every edit a change.
                 let mark = if path.ends_with(".sql") {
                     format!("\n-- {i}\n")
                 } else if path.ends_with(".yml") {
@@ -89,8 +89,8 @@ fn relations_are_those_of_a_full_build() {
             }
             w.stop();
             let fresh = copy(&p);
-            // A model that the engine refuses keeps what was published: then both are compared as
-            // far as the fresh build came.
+            // If the engine rejects a model, its old version remains published. Then only the
+            // relations that the fresh build has are compared.
             let ran = fresh.run(&["build"]);
             let (now, full) = (content(&p.database()), content(&fresh.database()));
             if ran.code == 0 {

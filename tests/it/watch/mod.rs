@@ -53,12 +53,12 @@ fn a_save_builds_what_it_changes_and_says_why() {
     assert_eq!(build.shown(), [serde_json::json!({ "n": 3, "total": 123 })]);
     assert_eq!(build.tests(), ["not_null_mid_id", "unique_mid_id"]);
 
-    // A column more, one less: both are told.
+    // Added and removed columns are reported.
     p.write("models/mid.sql", "{{ config(materialized='table') }} select id, {{ double('amount') }} + 1 as amount, 'x' as note from {{ ref('stg') }}");
     let build = w.build();
     assert_eq!(build.effect("mid")["added"], serde_json::json!(["note"]));
     assert_eq!(build.effect("mid")["rows_after"], 3);
-    // What reads it is the same: nobody below it is told.
+    // `mart` came out the same, so nothing is reported for it.
     assert_eq!(build.effect("mart")["changed"], false);
     w.stop();
     driver::equals_a_fresh_build(&p);
@@ -124,7 +124,7 @@ fn a_macro_renders_its_callers_again() {
         "its one caller is rendered"
     );
     assert_eq!(build.built(), ["mart", "mid"]);
-    // A macro that is new may be what others looked for.
+    // A new macro may be one that other files failed to find.
     p.write("models/other.sql", "{{ config(materialized='table') }} select {{ one() }} as x");
     let build = w.build();
     let told = |l: &serde_json::Value| {
@@ -154,7 +154,7 @@ fn variables_seeds_and_properties_count() {
     let build = w.build();
     assert_eq!(build.reason("raw").0, "changed");
     assert!(build.built().contains(&"mart".to_owned()));
-    // A test that fails: its rows are told, and what was published stays.
+    // If a test fails, its rows are reported, and the old version remains published.
     p.write(
         "models/s.yml",
         "models: [{name: mid, columns: [{name: amount, data_tests: [{accepted_values: {values: [20]}}]}]}]",
@@ -191,7 +191,7 @@ fn mistakes_are_told_and_the_last_good_relations_stay() {
         "{{ config(materialized='table') }} select id, amount from {{ ref('stg') }}",
     );
     assert_eq!(w.build().built(), ["mart", "mid"]);
-    // SQL that the engine refuses.
+    // The engine rejects this SQL.
     p.write(
         "models/mid.sql",
         "{{ config(materialized='table') }} select id, nope from {{ ref('stg') }}",
@@ -201,7 +201,7 @@ fn mistakes_are_told_and_the_last_good_relations_stay() {
         (build.status("mid"), build.status("mart")),
         ("error".to_owned(), "skipped".to_owned())
     );
-    // The same is not tried again for a save that has nothing to do with it.
+    // A failed node is not tried again after a save that does not affect it.
     p.write("models/other.sql", "{{ config(materialized='table') }} select 2 as x");
     let build = w.build();
     assert_eq!(build.built(), ["other"]);
@@ -269,7 +269,8 @@ fn others_read_the_file_all_the_time() {
             while !stop.load(std::sync::atomic::Ordering::SeqCst) {
                 match driver::read_only(&path) {
                     Ok(connection) => {
-                        // mid and mart are swapped in one after the other; each by itself is whole.
+                        // `mid` and `mart` are swapped in one after the other, but each of them is
+                        // always complete.
                         let rows = crate::project::rows(&connection, "select n from mart");
                         assert_eq!(rows, ["3"]);
                         assert_eq!(
@@ -296,7 +297,7 @@ fn others_read_the_file_all_the_time() {
                 ),
             );
             assert_eq!(w.build().built(), ["mart", "mid"], "save {i}");
-            // As somebody who looks at it before the next save.
+            // Leaves the reader some time before the next save.
             std::thread::sleep(std::time::Duration::from_millis(100));
         }
         stop.store(true, std::sync::atomic::Ordering::SeqCst);
@@ -328,7 +329,7 @@ fn on_postgres_too() {
     assert_eq!((build.built(), build.status("mart")), (vec!["mid".to_owned()], "no-op".to_owned()));
     p.write("models/stg.sql", "select id, amount + 1 as amount from {{ ref('raw') }}");
     assert_eq!(w.build().built(), ["mart", "mid", "stg"]);
-    // A node is made again by somebody else: the next command sees it.
+    // The next command notices that another program has replaced a relation.
     w.stop();
     server.run(&format!(
         "drop table {schema}.mart; create table {schema}.mart as select 3::bigint as n, 0::numeric as total"

@@ -1,4 +1,4 @@
-//! The screen on a real terminal: tmux shows it, a snapshot holds it.
+//! The screen on a real terminal, which tmux provides. Snapshots hold the expected screens.
 
 use super::SHOP;
 use super::driver::copy;
@@ -11,7 +11,7 @@ struct Terminal {
 }
 
 impl Terminal {
-    /// None, with a printed reason, where there is no tmux.
+    /// `None`, with a printed reason, if tmux is not installed.
     fn start(project: &Project, args: &str, size: (u16, u16)) -> Option<Terminal> {
         if Command::new("tmux").arg("-V").output().is_err() {
             println!("skipped: there is no tmux");
@@ -44,7 +44,7 @@ impl Terminal {
         output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
-    /// What stands on the screen once it says something.
+    /// Waits until the screen contains a text, and returns the screen.
     fn shows(&self, text: &str) -> String {
         let end = Instant::now() + Duration::from_secs(60);
         loop {
@@ -65,7 +65,7 @@ impl Drop for Terminal {
     }
 }
 
-/// The screen without times and prints, which are others each time.
+/// Replaces durations and fingerprints, which differ in each run.
 fn steady(screen: &str) -> String {
     let time = fancy_regex::Regex::new(r"\b\d+(\.\d+)? (ms|s)\b").unwrap();
     let print = fancy_regex::Regex::new(r"\b[0-9a-f]{8}\b").unwrap();

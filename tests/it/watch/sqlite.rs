@@ -1,4 +1,5 @@
-//! A watch of a project on SQLite: others read and write the file between builds, and while one runs.
+//! A watch of a project on SQLite, while other programs read and write the file between and during
+//! builds.
 
 use super::SHOP;
 use super::driver::Watch;
@@ -20,7 +21,7 @@ fn a_save_builds_what_it_changes_while_others_have_the_file_open() {
     assert_eq!(build.built(), ["mart", "mid"]);
     assert_eq!(build.tests(), ["not_null_mid_id", "unique_mid_id"]);
     assert_eq!(rows(&reader, "select total from mart"), ["123"], "the same connection sees it");
-    // What came out equal goes no further.
+    // A node that came out the same does not cause its descendants to be built.
     p.write("models/stg.sql", "select id, amount + 0 as amount from {{ ref('raw') }}");
     let build = w.build();
     assert_eq!(build.built(), ["mid", "stg"]);
