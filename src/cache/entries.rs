@@ -119,6 +119,21 @@ impl<N: Eq + Hash, Q: Question, V> Cache<N, Q, V> {
         }
     }
 
+    /// A cache of values made from these, one after the other in the order of their names.
+    pub(crate) fn map_values<W>(&self, mut change: impl FnMut(&V) -> W) -> Cache<N, Q, W>
+    where
+        N: Clone + Ord,
+    {
+        let mut all: Vec<(&N, &Entry<V>)> = self.entries.iter().collect();
+        all.sort_by_key(|(name, _)| *name);
+        let change = |(name, Entry { key, reads, value }): (&N, &Entry<V>)| {
+            let entry = Entry { key: *key, reads: reads.clone(), value: change(value) };
+            (name.clone(), entry)
+        };
+        let entries = all.into_iter().map(change).collect();
+        Cache { entries, reads: self.reads.clone(), is_changed: self.is_changed }
+    }
+
     /// Whether the cache differs from its stored form.
     pub(crate) fn is_changed(&self) -> bool {
         self.is_changed

@@ -14,6 +14,13 @@ pub(crate) trait CacheFile: Sized {
 
     /// Reads the result of `to_bytes` of the same build; `None` if the bytes are invalid.
     fn from_bytes(bytes: &[u8]) -> Option<Self>;
+
+    /// Reads the value from a file. What is not always needed may be left there for later.
+    fn from_reader(mut reader: Box<dyn Read + Send>) -> Option<Self> {
+        let mut bytes = Vec::new();
+        reader.read_to_end(&mut bytes).ok()?;
+        Self::from_bytes(&bytes)
+    }
 }
 
 /// The first bytes of each file. The format may differ between builds.
@@ -24,9 +31,10 @@ pub(crate) fn read_cache_file<T: CacheFile>(
     system: &dyn System,
     target_path: &Utf8Path,
 ) -> Option<T> {
-    let mut bytes = Vec::new();
-    system.open(&target_path.join(T::FILE)).ok()?.read_to_end(&mut bytes).ok()?;
-    T::from_bytes(bytes.strip_prefix(BUILD)?)
+    let mut reader = system.open(&target_path.join(T::FILE)).ok()?;
+    let mut build = [0; BUILD.len()];
+    reader.read_exact(&mut build).ok()?;
+    if build == BUILD { T::from_reader(reader) } else { None }
 }
 
 pub(crate) fn write_cache_file<T: CacheFile>(

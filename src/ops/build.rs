@@ -120,11 +120,12 @@ impl<'a, 'n> Build<'a, 'n> {
         task: Option<&'a ScheduledTask>,
         notices: &'a mut Notices<'n>,
     ) -> Result<Build<'a, 'n>, Ended> {
-        let files = workspace.parse_with_inputs()?;
+        let files = workspace.load_files()?;
+        let known = workspace.known_inputs(&files);
         let settings = workspace.settings().clone();
-        let check = || UnchangedCheck::new(&settings, options, &files);
+        let check = || UnchangedCheck::new(&settings, options, &files, known);
         let mut unchanged = if task.is_none() { check() } else { None };
-        let found = unchanged.as_mut().and_then(|u| u.holds_for_files(workspace, &files));
+        let found = unchanged.as_mut().and_then(|u| u.holds_for_files(&settings, &files));
         if let Some(found) = found {
             found.tell_warnings(&settings, files, notices)?;
             found.tell(&settings, notices)?;
@@ -133,10 +134,10 @@ impl<'a, 'n> Build<'a, 'n> {
         // If the definitions may show that there is nothing to do, the database is opened only
         // after they were compared.
         let may_hold = unchanged.as_ref().is_some_and(UnchangedCheck::may_hold)
-            && (workspace.is_parse_known() || !settings.cache);
+            && (known.is_some() || !settings.cache);
         let target = files.target().filter(|_| !may_hold);
         let opening = target.and_then(|target| DatabaseOpening::start(&settings, target));
-        let revision = workspace.open_parsed(files, notices)?;
+        let revision = workspace.open_loaded(files, notices)?;
         Ok(Build {
             workspace,
             options,

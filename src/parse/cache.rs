@@ -13,10 +13,10 @@ use crate::hash::{FastMap, FastSet, Fingerprint};
 use crate::jinja::{MacroDef, Renderer};
 use crate::load::{FileKind, LoadedFile, LoadedProject};
 use crate::source::{FileId, SourceMap, of_file};
-use serde::ser::Error as _;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::io::{Cursor, Read};
+use std::sync::{Arc, Mutex, PoisonError};
 
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum ParsedItem {
@@ -47,30 +47,54 @@ impl Place {
     }
 }
 
-/// A result in memory, or in its stored form.
-#[derive(Debug)]
+/// A result in memory, or where its stored form is.
 enum Form {
     Live(Arc<ParsedFile>),
-    Bytes(Vec<u8>),
-}
-
-impl Serialize for Form {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            // The names of fields must be kept: serde_json recognizes its numbers by the name of
-            // their only field.
-            Form::Live(parsed) => {
-                let bytes = rmp_serde::to_vec_named(&**parsed).map_err(S::Error::custom)?;
-                serializer.serialize_bytes(&bytes)
-            }
-            Form::Bytes(bytes) => serializer.serialize_bytes(bytes),
-        }
-    }
+    Stored(StoredRange),
 }
 
 impl<'de> Deserialize<'de> for Form {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Form, D::Error> {
-        serde_bytes::deserialize(deserializer).map(Form::Bytes)
+        StoredRange::deserialize(deserializer).map(Form::Stored)
+    }
+}
+
+/// A range of the stored results: its start and its length, in bytes.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+struct StoredRange(u64, u32);
+
+impl StoredRange {
+    fn bytes(self, all: &[u8]) -> Option<&[u8]> {
+        let start = usize::try_from(self.0).ok()?;
+        all.get(start..start.checked_add(self.1 as usize)?)
+    }
+}
+
+/// The stored results. They are read when the first one is needed, because often none is.
+#[derive(Default)]
+enum StoredResults {
+    #[default]
+    None,
+    /// The file, read up to the results.
+    Unread(Mutex<Box<dyn Read + Send>>),
+    Bytes(Vec<u8>),
+}
+
+impl StoredResults {
+    /// Reads the results. What cannot be read is missing, so that the files are parsed again.
+    fn load(&mut self) {
+        let StoredResults::Unread(reader) = self else { return };
+        let reader = reader.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let mut bytes = Vec::new();
+        let _ = reader.read_to_end(&mut bytes);
+        *self = StoredResults::Bytes(bytes);
+    }
+
+    fn bytes(&self) -> &[u8] {
+        match self {
+            StoredResults::Bytes(bytes) => bytes,
+            StoredResults::None | StoredResults::Unread(_) => &[],
+        }
     }
 }
 
@@ -93,15 +117,15 @@ pub(crate) struct ParseCounts {
 
 /// The results of an earlier parse, by file. A result is valid if the file's text and the inputs
 /// that it read are the same.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct ParseCache {
     /// The fingerprint of what all results depend on. If it changes, the cache is cleared.
     base: Option<Fingerprint>,
     pub(super) macros: FastMap<Place, CachedMacros>,
     pub(super) renderer: Option<Arc<Renderer>>,
     files: Cache<Place, RenderQuestion, Form>,
-    /// Whether some results are still in their stored form.
-    is_frozen: bool,
+    /// The results that are not in memory yet.
+    stored: StoredResults,
     pub(super) counts: ParseCounts,
     /// Whether the cache was cleared, so that none of it is stored yet.
     is_new: bool,
@@ -144,6 +168,24 @@ impl ParseCache {
         Some(key.finish())
     }
 
+    /// Whether the cache has a valid result of every file and of no other.
+    pub(crate) fn has_all(&self, sources: &LoadedProject, answers: &Answers) -> bool {
+        let packages = sources.packages.iter();
+        let files = packages.flat_map(|p| p.files.iter().map(|file| (p.name(), file)));
+        let mut known = 0;
+        let is_known = |(package, file): (&Arc<str>, &LoadedFile)| {
+            known += 1;
+            self.files.find(&Place::new(package, file), file.fingerprint, answers).is_some()
+        };
+        let is_whole = files.filter(|(_, file)| is_parsed_alone(file)).all(is_known);
+        is_whole && known == self.files.len() && !self.is_new
+    }
+
+    /// Loads the stored results, which `find` needs.
+    pub(super) fn load_results(&mut self) {
+        self.stored.load();
+    }
+
     /// Which reads still have the same answer.
     pub(super) fn answers(&self, context: &ContextProject) -> Answers {
         self.files.answers(|question| context.answer(question))
@@ -159,7 +201,10 @@ impl ParseCache {
     ) -> Option<Arc<ParsedFile>> {
         match self.files.find(place, file.fingerprint, answers)? {
             Form::Live(parsed) => Some(parsed.clone()),
-            Form::Bytes(bytes) => thaw(bytes, file.file, map.text(file.file)),
+            Form::Stored(range) => {
+                let bytes = range.bytes(self.stored.bytes())?;
+                decode_result(bytes, file.file, map.text(file.file))
+            }
         }
     }
 
@@ -170,15 +215,16 @@ impl ParseCache {
             let there: FastSet<&Place> = results.iter().map(|p| &p.place).collect();
             self.files.retain(|place| there.contains(place));
         }
+        let has_stored = !matches!(self.stored, StoredResults::None);
         for ParseResult { place, text, file, reads } in results {
             match reads {
                 Some(reads) => self.files.insert(place, text, reads, Form::Live(file)),
                 // The result was in its stored form and has been decoded.
-                None if self.is_frozen => self.files.replace_value(&place, Form::Live(file)),
+                None if has_stored => self.files.replace_value(&place, Form::Live(file)),
                 None => {}
             }
         }
-        self.is_frozen = false;
+        self.stored = StoredResults::None;
     }
 }
 
@@ -190,13 +236,48 @@ impl CacheFile for ParseCache {
     fn to_bytes(&mut self) -> Vec<u8> {
         self.is_new = false;
         self.files.settle();
-        rmp_serde::to_vec(&(self.base, &self.files)).unwrap_or_default()
+        self.stored.load();
+        let mut results = Vec::new();
+        let store = |form: &Form| {
+            let start = results.len() as u64;
+            match form {
+                Form::Live(parsed) => results.extend(encode_result(parsed)),
+                Form::Stored(range) => {
+                    results.extend(range.bytes(self.stored.bytes()).unwrap_or_default());
+                }
+            }
+            StoredRange(start, u32::try_from(results.len() as u64 - start).unwrap_or_default())
+        };
+        let files = self.files.map_values(store);
+        let index = rmp_serde::to_vec(&(self.base, files)).unwrap_or_default();
+        [&(index.len() as u64).to_le_bytes(), &*index, &*results].concat()
     }
 
     fn from_bytes(bytes: &[u8]) -> Option<ParseCache> {
-        let (base, files) = rmp_serde::from_slice(bytes).ok()?;
-        Some(ParseCache { base, files, is_frozen: true, ..ParseCache::default() })
+        Self::from_reader(Box::new(Cursor::new(bytes.to_vec())))
     }
+
+    fn from_reader(mut reader: Box<dyn Read + Send>) -> Option<ParseCache> {
+        let mut length = [0; 8];
+        reader.read_exact(&mut length).ok()?;
+        let mut index = Vec::new();
+        (&mut reader).take(u64::from_le_bytes(length)).read_to_end(&mut index).ok()?;
+        let (base, files) = rmp_serde::from_slice(&index).ok()?;
+        let stored = StoredResults::Unread(Mutex::new(reader));
+        Some(ParseCache { base, files, stored, ..ParseCache::default() })
+    }
+}
+
+/// The stored form of a result. The names of fields are kept: serde_json recognizes its numbers by
+/// the name of their only field.
+fn encode_result(parsed: &ParsedFile) -> Vec<u8> {
+    rmp_serde::to_vec_named(parsed).unwrap_or_default()
+}
+
+/// Whether the file is parsed on its own: macros are parsed together, and fixtures when a unit test
+/// reads them.
+pub(super) fn is_parsed_alone(file: &LoadedFile) -> bool {
+    !matches!(file.kind, FileKind::Macro | FileKind::GenericTest | FileKind::Fixture)
 }
 
 /// The result of a file. `reads` is `None` if it came from the cache.
@@ -223,7 +304,7 @@ fn base(sources: &LoadedProject) -> Fingerprint {
 }
 
 /// Decodes a stored result and adds the texts, which are not stored.
-fn thaw(bytes: &[u8], file: FileId, text: &Arc<str>) -> Option<Arc<ParsedFile>> {
+fn decode_result(bytes: &[u8], file: FileId, text: &Arc<str>) -> Option<Arc<ParsedFile>> {
     let mut parsed: ParsedFile = of_file(file, || rmp_serde::from_slice(bytes)).ok()?;
     if let ParsedItem::Nodes(nodes) = &mut parsed.item {
         for node in nodes.iter_mut().filter_map(Arc::get_mut) {

@@ -24,6 +24,7 @@ pub(crate) use properties::{
     VersionPatch, rest_json,
 };
 
+use crate::cache::Answers;
 use crate::context::{ContextProject, RenderRead};
 use crate::diag::{Checked, Diagnostic};
 use crate::jinja::{MacroDef, Renderer};
@@ -33,6 +34,7 @@ use cache::{ParseResult, ParsedFile, ParsedItem, Place};
 use nodes::NodeParser;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// A rendered doc block.
@@ -54,6 +56,8 @@ pub(crate) struct ParsedProject {
     pub(crate) docs: Vec<DocBlock>,
     /// The lines that templates logged at parse.
     pub(crate) logs: Vec<crate::context::LogLine>,
+    /// The external inputs that hooks of the project file read. Hooks are not cached.
+    pub(crate) hook_reads: BTreeSet<RenderRead>,
 }
 
 impl ParsedProject {
@@ -62,26 +66,46 @@ impl ParsedProject {
     }
 }
 
+/// The macros of a project, which have to be parsed before any other file.
+pub(crate) struct ParsedMacros {
+    renderer: Arc<Renderer>,
+    /// Whether what the cached results read is still the same.
+    answers: Answers,
+    diagnostics: Vec<Diagnostic>,
+}
+
+impl ParsedMacros {
+    /// Whether the cache has valid results of all other files, so that none has to be parsed.
+    pub(crate) fn are_results_known(&self, sources: &LoadedProject, cache: &ParseCache) -> bool {
+        cache.has_all(sources, &self.answers)
+    }
+}
+
+/// Parses the macros that have changed.
+pub(crate) fn parse_macros(sources: &mut LoadedProject, cache: &mut ParseCache) -> ParsedMacros {
+    let mut diagnostics = Vec::new();
+    cache.begin(sources);
+    let renderer = macros::build_renderer(sources, cache, &mut diagnostics);
+    let context = &sources.context;
+    let _ = context.registry.set(renderer.registry().clone());
+    ParsedMacros { renderer, answers: cache.answers(context), diagnostics }
+}
+
 /// Parses on all cores the files that have no valid result in `cache`, and adds their results to
 /// it.
-pub(crate) fn parse_sources(
-    sources: &mut LoadedProject,
+pub(crate) fn parse_files(
+    sources: &LoadedProject,
+    macros: ParsedMacros,
     cache: &mut ParseCache,
 ) -> Checked<ParsedProject> {
-    let mut out = Vec::new();
-    cache.begin(sources);
-    let renderer = macros::build_renderer(sources, cache, &mut out);
-    let context = sources.context.clone();
-    let _ = context.registry.set(renderer.registry().clone());
-    let map = &sources.map;
-    let answers = cache.answers(&context);
+    let ParsedMacros { renderer, answers, diagnostics: mut out } = macros;
+    cache.load_results();
+    let (context, map) = (sources.context.clone(), &sources.map);
     let jobs: Vec<(&Arc<str>, &LoadedFile)> =
         sources.packages.iter().flat_map(|p| p.files.iter().map(move |f| (p.name(), f))).collect();
     let parsed: Vec<ParseResult> = jobs
         .par_iter()
-        .filter(|(_, f)| {
-            !matches!(f.kind, FileKind::Macro | FileKind::GenericTest | FileKind::Fixture)
-        })
+        .filter(|(_, file)| cache::is_parsed_alone(file))
         .map(|(package, file)| {
             let place = Place::new(package, file);
             if let Some(again) = cache.find(&place, file, map, &answers) {
@@ -108,6 +132,7 @@ pub(crate) fn parse_sources(
         properties: Vec::new(),
         docs: Vec::new(),
         logs: Vec::new(),
+        hook_reads: BTreeSet::new(),
     };
     for ParseResult { file, reads, .. } in &parsed {
         *(if reads.is_some() { &mut cache.counts.parsed } else { &mut cache.counts.reused }) += 1;
@@ -126,6 +151,7 @@ pub(crate) fn parse_sources(
         project.logs.append(&mut hook.logs);
         project.nodes.push(Arc::new(hook));
     }
+    project.hook_reads = parser.reads();
     Checked::new(project, out)
 }
 

@@ -185,7 +185,7 @@ mod tests {
     use crate::diag::Code;
     use crate::load::{LoadOptions, load_project};
     use crate::manifest::Manifest;
-    use crate::parse::{ParseCache, parse_sources};
+    use crate::parse::{ParseCache, parse_files, parse_macros};
     use crate::source::SourceMap;
     use crate::system::{MemorySystem, System};
     use camino::Utf8Path;
@@ -221,7 +221,8 @@ mod tests {
             let map = std::mem::take(&mut self.map);
             let loaded = load_project(&self.system, &LoadOptions::default(), map).unwrap();
             let (mut sources, mut out) = (loaded.project.unwrap(), Vec::new());
-            let parsed = parse_sources(&mut sources, &mut self.parse).drain_into(&mut out);
+            let macros = parse_macros(&mut sources, &mut self.parse);
+            let parsed = parse_files(&sources, macros, &mut self.parse).drain_into(&mut out);
             let manifest =
                 resolve_project(&parsed, &sources, &mut self.resolve).drain_into(&mut out);
             self.map = sources.map;

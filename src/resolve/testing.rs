@@ -5,7 +5,7 @@ use crate::diag::Diagnostic;
 use crate::jinja::Renderer;
 use crate::load::{LoadOptions, LoadOutcome, load_project};
 use crate::manifest::Manifest;
-use crate::parse::{ParseCache, parse_sources};
+use crate::parse::{ParseCache, parse_files, parse_macros};
 use crate::source::SourceMap;
 use crate::system::{MemorySystem, System};
 use std::sync::Arc;
@@ -50,8 +50,9 @@ pub(crate) fn read(
     let LoadOutcome { project: sources, mut diagnostics, .. } =
         load_project(&system, &LoadOptions::default(), SourceMap::default()).unwrap();
     let Some(mut sources) = sources else { return (None, diagnostics) };
-    let parsed =
-        parse_sources(&mut sources, &mut ParseCache::default()).drain_into(&mut diagnostics);
+    let mut cache = ParseCache::default();
+    let macros = parse_macros(&mut sources, &mut cache);
+    let parsed = parse_files(&sources, macros, &mut cache).drain_into(&mut diagnostics);
     let manifest = super::resolve_project(&parsed, &sources, &mut super::ResolveCache::default())
         .drain_into(&mut diagnostics);
     let (renderer, context, map) = (parsed.renderer, sources.context, sources.map);

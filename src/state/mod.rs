@@ -8,6 +8,7 @@
 mod catalog_json;
 mod manifest_json;
 mod publications;
+mod reading;
 mod run_results;
 mod sources_json;
 mod unchanged;
@@ -15,9 +16,10 @@ mod unchanged;
 pub(crate) use catalog_json::{Catalog, REQUIRED_COLUMNS, is_cataloged, write_catalog};
 pub(crate) use manifest_json::{CompiledCode, manifest_inputs, write_manifest};
 pub(crate) use publications::Publications;
+pub(crate) use reading::{ReadingRecord, is_external};
 pub(crate) use run_results::write_run_results;
 pub(crate) use sources_json::write_sources;
-pub(crate) use unchanged::{StoredDiagnostic, UnchangedRecord};
+pub(crate) use unchanged::UnchangedRecord;
 
 use crate::config::Json;
 use crate::hash::Fingerprint;

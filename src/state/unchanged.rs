@@ -1,13 +1,13 @@
 //! The record that `build --changed` stores when it has nothing to do, with all inputs of that
 //! result.
 
+use super::ReadingRecord;
 use crate::cache::CacheFile;
 use crate::context::RenderRead;
-use crate::diag::{Diagnostic, Label};
 use crate::engine::DatabaseState;
 use crate::hash::Fingerprint;
 use crate::manifest::ResourceType;
-use crate::source::{FileId, SourceMap, of_file};
+use crate::source::{FileId, of_file};
 use camino::Utf8PathBuf;
 use serde::{Deserialize, Serialize};
 
@@ -15,12 +15,10 @@ use serde::{Deserialize, Serialize};
 pub(crate) struct UnchangedRecord {
     /// A fingerprint of the request.
     pub(crate) request: Fingerprint,
-    /// A fingerprint of the project without the external inputs read when it is resolved and
-    /// compiled.
-    pub(crate) inputs: Fingerprint,
+    pub(crate) reading: ReadingRecord,
     /// A fingerprint of the definitions of nodes (`changes::fingerprint_definitions`).
     pub(crate) definitions: Fingerprint,
-    /// The external inputs read (variables, environment, target, macros) after parsing.
+    /// The external inputs read (variables, environment, target, macros) when nodes are compiled.
     pub(crate) reads: Vec<RenderRead>,
     /// Seeds whose rows the fingerprint of the files does not cover.
     pub(crate) seeds: Vec<(Utf8PathBuf, Fingerprint)>,
@@ -29,35 +27,6 @@ pub(crate) struct UnchangedRecord {
     pub(crate) manifest: Option<String>,
     /// The nodes that are up to date: (unique id, type, name).
     pub(crate) nodes: Vec<(String, ResourceType, String)>,
-    pub(crate) warnings: Vec<StoredDiagnostic>,
-}
-
-/// A diagnostic with the paths of its labels, because file ids are only valid within one process.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct StoredDiagnostic {
-    diagnostic: Diagnostic,
-    paths: Vec<Utf8PathBuf>,
-}
-
-fn labels(diagnostic: &mut Diagnostic) -> impl Iterator<Item = &mut Label> {
-    diagnostic.primary.iter_mut().chain(&mut diagnostic.secondary)
-}
-
-impl StoredDiagnostic {
-    pub(crate) fn new(diagnostic: &Diagnostic, map: &SourceMap) -> StoredDiagnostic {
-        let mut diagnostic = diagnostic.clone();
-        let paths = labels(&mut diagnostic).map(|l| map.path(l.span.file).to_owned()).collect();
-        StoredDiagnostic { diagnostic, paths }
-    }
-
-    /// The diagnostic with file ids of this process; `None` if one of the files is not loaded.
-    pub(crate) fn diagnostic(&self, map: &SourceMap) -> Option<Diagnostic> {
-        let mut diagnostic = self.diagnostic.clone();
-        for (label, path) in labels(&mut diagnostic).zip(&self.paths) {
-            label.span.file = map.find(path)?;
-        }
-        Some(diagnostic)
-    }
 }
 
 impl CacheFile for UnchangedRecord {

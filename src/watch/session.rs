@@ -211,7 +211,7 @@ impl WatchLoop<'_> {
         }
         // Stores the cache now, so that other commands can use it, and the next watch if this one
         // is killed. It is stored again at the end.
-        self.workspace.store_caches();
+        self.workspace.store_parse_cache();
         let mut pending = Pending::default();
         loop {
             self.begin_build();
@@ -518,7 +518,7 @@ impl WatchLoop<'_> {
     /// Closes the screen, stores the cache and stops the running build.
     fn end(&mut self) {
         self.screen.close();
-        self.workspace.store_caches();
+        self.workspace.store_parse_cache();
         if let Some(build) = self.build.take() {
             build.cancel.cancel();
             let _ = build.thread.join();

@@ -1,6 +1,7 @@
 //! Writes `manifest.json` and `run_results.json` for a revision, if the settings ask for artifacts.
 
 use super::{Revision, Settings};
+use crate::hash::Fingerprint;
 use crate::manifest::{Manifest, NodeId};
 use crate::outcome::RunResult;
 use crate::run::artifact_path;
@@ -47,12 +48,14 @@ pub(crate) fn write_compiled_manifest(
     write_manifest(system, &manifest.project.target_path, manifest, &metadata, compiled)
 }
 
-/// Whether `manifest.json` exists and was written from the same inputs as this revision. A rewrite
-/// would then change only its timestamps.
-pub(crate) fn is_manifest_written(revision: &Revision) -> bool {
-    let folder = &revision.manifest.project.target_path;
-    let there = manifest_inputs(revision.settings.system.as_ref(), folder);
-    revision.inputs.is_some_and(|now| there == Some(now))
+/// Whether a folder has a `manifest.json` that was written from these inputs. A rewrite would then
+/// change only its timestamps.
+pub(crate) fn is_manifest_written(
+    settings: &Settings,
+    target_path: &Utf8Path,
+    inputs: Option<Fingerprint>,
+) -> bool {
+    inputs.is_some() && manifest_inputs(settings.system.as_ref(), target_path) == inputs
 }
 
 /// The entries of `manifest.json` for the SQL of compiled nodes.

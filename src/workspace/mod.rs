@@ -37,7 +37,7 @@ pub(crate) use notice::{Notice, Notices, tell_warnings};
 pub(crate) use prepare::{
     PreparedRun, RunInputs, build_run_context, default_run_options, prepare_run, run_and_time,
 };
-pub(crate) use reading::{ParsedFiles, ProjectReading, WatchedFolder};
+pub(crate) use reading::{ProjectReading, WatchedFolder, repeat_reading};
 pub(crate) use request::{BuildOptions, ChangeOptions, resource_types_of};
 pub(crate) use revision::{NodeDefinitions, Revision};
 pub(crate) use settings::Settings;

@@ -1,7 +1,7 @@
 //! Loads, parses and resolves the project's files into a revision.
 
 use super::notice::tell_warnings;
-use super::{Notice, Notices, Revision, Workspace, WorkspaceError};
+use super::{Notice, Notices, Revision, Settings, Workspace, WorkspaceError};
 use crate::cache::{KeyWriter, read_cache_file, write_cache_file};
 use crate::config::PathKind;
 use crate::context::{LogLine, RenderRead};
@@ -9,11 +9,15 @@ use crate::diag::{Code, Diagnostic};
 use crate::engine::Target;
 use crate::hash::Fingerprint;
 use crate::load::{LoadOutcome, LoadedProject, load_project};
-use crate::parse::{ParseCache, ParseCounts, ParsedProject, parse_sources};
+use crate::parse::{
+    ParseCache, ParseCounts, ParsedMacros, ParsedProject, parse_files, parse_macros,
+};
 use crate::resolve::{ResolveCache, resolve_project};
 use crate::source::SourceMap;
+use crate::state::ReadingRecord;
 use crate::system::{SystemError, normalize_path};
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// The caches that one reading leaves for the next.
@@ -36,17 +40,6 @@ impl ReadingCache {
             is_begun: true,
             ..ReadingCache::default()
         };
-    }
-
-    /// Whether every file was found in the cache, so that none had to be parsed.
-    pub(super) fn is_known(&self) -> bool {
-        !self.parse.is_changed()
-    }
-
-    /// The external inputs read (variables, environment, target, macros) when the manifest was
-    /// resolved.
-    pub(super) fn reads(&self) -> impl Iterator<Item = &RenderRead> {
-        self.nodes.reads()
     }
 }
 
@@ -80,24 +73,41 @@ pub(crate) struct WatchedFolder {
     pub(crate) is_recursive: bool,
 }
 
-/// A project whose files are parsed but not yet resolved into a manifest.
-pub(crate) struct ParsedFiles {
+/// A project whose files are loaded, and of which only the macros are parsed.
+pub(crate) struct LoadedFiles {
     /// `None` if the project could not be loaded.
-    pub(super) parsed: Option<(LoadedProject, ParsedProject)>,
-    /// The source map if the project could not be loaded; otherwise `parsed` holds it.
+    pub(super) loaded: Option<(LoadedProject, ParsedMacros)>,
+    /// The source map if the project could not be loaded; otherwise `loaded` holds it.
     map: SourceMap,
     diagnostics: Vec<Diagnostic>,
+}
+
+impl LoadedFiles {
+    /// The target that is built on; `None` if the project could not be loaded.
+    pub(crate) fn target(&self) -> Option<&Target> {
+        self.loaded.as_ref().map(|(sources, _)| &sources.target)
+    }
+
+    /// The folder of the artifacts; `None` if the project could not be loaded.
+    pub(crate) fn target_path(&self) -> Option<&Utf8Path> {
+        self.loaded.as_ref().map(|(sources, _)| &*sources.target_path)
+    }
+}
+
+/// A project whose files are parsed but not yet resolved into a manifest.
+struct ParsedFiles {
+    /// `None` if the project could not be loaded.
+    parsed: Option<(LoadedProject, ParsedProject)>,
+    /// The source map if the project could not be loaded; otherwise `parsed` holds it.
+    map: SourceMap,
+    /// The diagnostics of loading.
+    loading: Vec<Diagnostic>,
+    /// The diagnostics of parsing.
+    parsing: Vec<Diagnostic>,
     /// A fingerprint of the files, the target, the selectors and the package options, without the
     /// external inputs read when the project is resolved. `None` if it was not requested, or if a
     /// part of the project is different in each invocation.
-    pub(super) inputs: Option<Fingerprint>,
-}
-
-impl ParsedFiles {
-    /// The target that is built on; `None` if the project could not be loaded.
-    pub(crate) fn target(&self) -> Option<&Target> {
-        self.parsed.as_ref().map(|(sources, _)| &sources.target)
-    }
+    inputs: Option<Fingerprint>,
 }
 
 /// Codes that are dropped after a file could not be read: whatever the file defines looks missing,
@@ -115,7 +125,8 @@ const FOLLOWS: [Code; 7] = [
 impl Workspace {
     /// Reads the project's current files. Whatever is unchanged is taken from the caches.
     pub(crate) fn read(&mut self) -> Result<ProjectReading, SystemError> {
-        let parsed = self.parse_files()?;
+        let loaded = self.load_files()?;
+        let parsed = self.parse_loaded(loaded);
         Ok(self.put_together(parsed))
     }
 
@@ -124,26 +135,31 @@ impl Workspace {
         &mut self,
         notices: &mut Notices<'_>,
     ) -> Result<Arc<Revision>, WorkspaceError> {
-        let parsed = self.parse_with_inputs()?;
-        self.open_parsed(parsed, notices)
+        let loaded = self.load_files()?;
+        self.open_loaded(loaded, notices)
     }
 
-    /// `open` for files that are already parsed.
-    pub(crate) fn open_parsed(
+    /// `open` for files that are already loaded.
+    pub(crate) fn open_loaded(
         &mut self,
-        parsed: ParsedFiles,
+        files: LoadedFiles,
         notices: &mut Notices<'_>,
     ) -> Result<Arc<Revision>, WorkspaceError> {
+        let mut parsed = self.parse_loaded(files);
+        if let Some((sources, _)) = &parsed.parsed {
+            parsed.inputs = self.fingerprint_inputs(sources);
+        }
         let reading = self.put_together(parsed);
         announce_files_and_logs(reading.map.clone(), &reading.logs, notices);
         let has_errors = reading.has_errors();
         let Some(revision) = reading.revision else {
             return Err(WorkspaceError::Diagnostics(reading.diagnostics));
         };
-        self.store_caches();
+        self.store_parse_cache();
         if has_errors {
             return Err(WorkspaceError::Diagnostics(reading.diagnostics));
         }
+        self.store_reading(&revision);
         tell_warnings(&self.settings, &reading.diagnostics, notices)?;
         Ok(revision)
     }
@@ -162,37 +178,63 @@ impl Workspace {
         })
     }
 
-    /// Loads the files and parses those that changed, with everything that depends on them.
-    fn parse_files(&mut self) -> Result<ParsedFiles, SystemError> {
+    /// Loads the files, and parses the macros that changed.
+    pub(crate) fn load_files(&mut self) -> Result<LoadedFiles, SystemError> {
         let (settings, cache) = (&self.settings, &mut self.cache);
         let before = std::mem::take(&mut cache.map);
-        let LoadOutcome { project: sources, map, mut diagnostics } =
+        let LoadOutcome { project, map, diagnostics } =
             load_project(&settings.system, &settings.load, before)?;
-        let Some(mut sources) = sources else {
-            return Ok(ParsedFiles { parsed: None, map, diagnostics, inputs: None });
+        let Some(mut sources) = project else {
+            return Ok(LoadedFiles { loaded: None, map, diagnostics });
         };
         if !std::mem::replace(&mut cache.is_begun, true)
-            && let Some(store) = settings.cache_system()
+            && let Some(system) = settings.cache_system()
         {
-            cache.parse = read_cache_file(store, &sources.target_path).unwrap_or_default();
+            cache.parse = read_cache_file(system, &sources.target_path).unwrap_or_default();
         }
-        let parsed = parse_sources(&mut sources, &mut cache.parse).drain_into(&mut diagnostics);
-        Ok(ParsedFiles { parsed: Some((sources, parsed)), map, diagnostics, inputs: None })
+        let macros = parse_macros(&mut sources, &mut cache.parse);
+        Ok(LoadedFiles { loaded: Some((sources, macros)), map, diagnostics })
     }
 
-    /// `parse_files` plus the `inputs` fingerprint, which artifacts and the "nothing to do" check
-    /// need.
-    pub(crate) fn parse_with_inputs(&mut self) -> Result<ParsedFiles, SystemError> {
-        let mut parsed = self.parse_files()?;
-        if let Some((sources, _)) = &parsed.parsed {
-            let files = self.cache.parse.fingerprint(sources);
-            parsed.inputs = files.map(|files| fingerprint_inputs(sources, files));
-        }
-        Ok(parsed)
+    /// A fingerprint of the project's inputs, if all files were parsed before with the same result.
+    pub(crate) fn known_inputs(&self, files: &LoadedFiles) -> Option<Fingerprint> {
+        let (sources, macros) = files.loaded.as_ref()?;
+        let is_known = macros.are_results_known(sources, &self.cache.parse);
+        is_known.then(|| self.fingerprint_inputs(sources)).flatten()
+    }
+
+    /// The record of an earlier reading that would have the same result now.
+    pub(crate) fn find_reading(&self, files: &LoadedFiles) -> Option<ReadingRecord> {
+        let inputs = self.known_inputs(files)?;
+        let (sources, _) = files.loaded.as_ref()?;
+        let system = self.settings.cache_system()?;
+        let record: ReadingRecord = read_cache_file(system, &sources.target_path)?;
+        record.holds(inputs, &sources.context).then_some(record)
+    }
+
+    /// Parses the files that changed, with everything that depends on them.
+    fn parse_loaded(&mut self, files: LoadedFiles) -> ParsedFiles {
+        let LoadedFiles { loaded, map, diagnostics: loading } = files;
+        let Some((sources, macros)) = loaded else {
+            return ParsedFiles { parsed: None, map, loading, parsing: Vec::new(), inputs: None };
+        };
+        let mut parsing = Vec::new();
+        let parsed = parse_files(&sources, macros, &mut self.cache.parse).drain_into(&mut parsing);
+        ParsedFiles { parsed: Some((sources, parsed)), map, loading, parsing, inputs: None }
+    }
+
+    /// A fingerprint of the parsed files, the target, the selectors and the options of the packages.
+    fn fingerprint_inputs(&self, sources: &LoadedProject) -> Option<Fingerprint> {
+        let files = self.cache.parse.fingerprint(sources)?;
+        let key = KeyWriter::new("inputs").fingerprint(Some(files));
+        let key = key.fingerprint(Some(sources.context.facts.target()));
+        let key = key.value(&sources.selectors);
+        Some(key.fingerprint(Some(sources.fingerprint_options())).finish())
     }
 
     fn put_together(&mut self, files: ParsedFiles) -> ProjectReading {
-        let ParsedFiles { parsed, map, mut diagnostics, inputs } = files;
+        let ParsedFiles { parsed, map, loading: mut diagnostics, parsing: mut found, inputs } =
+            files;
         let cache = &mut self.cache;
         let Some((mut sources, parsed)) = parsed else {
             cache.map = map.clone();
@@ -207,8 +249,14 @@ impl Workspace {
                 resolved: 0,
             };
         };
-        let manifest =
-            resolve_project(&parsed, &sources, &mut cache.nodes).drain_into(&mut diagnostics);
+        let manifest = resolve_project(&parsed, &sources, &mut cache.nodes).drain_into(&mut found);
+        let reads: BTreeSet<RenderRead> =
+            cache.nodes.reads().cloned().chain(parsed.hook_reads).collect();
+        let record = inputs.filter(|_| !found.iter().any(Diagnostic::is_error)).map(|inputs| {
+            let (nodes, logs) = (manifest.nodes.len(), parsed.logs.clone());
+            ReadingRecord::new(inputs, reads, nodes, &found, &sources.map, logs)
+        });
+        diagnostics.append(&mut found);
         if diagnostics.iter().any(is_unread_file) {
             // The contents of an unread file or package look missing; see `FOLLOWS`.
             diagnostics.retain(|d| !FOLLOWS.contains(&d.code));
@@ -219,7 +267,8 @@ impl Workspace {
         let folders = folders_of(&sources);
         let revision = Arc::new(Revision {
             settings: self.settings.clone(),
-            inputs: inputs.and_then(|inputs| with_reads(inputs, cache.reads())),
+            inputs: record.as_ref().and_then(ReadingRecord::fingerprint),
+            reading: record,
             airflow: sources.root().options.airflow.clone(),
             manifest,
             renderer: parsed.renderer,
@@ -242,24 +291,25 @@ impl Workspace {
     }
 
     /// Stores the parse cache for other processes. A failure is ignored: it costs only time.
-    pub(crate) fn store_caches(&mut self) {
-        if let (Some(store), Some(revision)) = (self.settings.cache_system(), &self.current)
+    pub(crate) fn store_parse_cache(&mut self) {
+        if let (Some(system), Some(revision)) = (self.settings.cache_system(), &self.current)
             && self.cache.parse.is_changed()
         {
             let folder = &revision.manifest.project.target_path;
-            let _ = write_cache_file(store, folder, &mut self.cache.parse);
+            let _ = write_cache_file(system, folder, &mut self.cache.parse);
         }
     }
 
-    /// Whether every file was found in the cache, so that none had to be parsed.
-    pub(crate) fn is_parse_known(&self) -> bool {
-        self.cache.is_known()
-    }
-
-    /// The external inputs read (variables, environment, target, macros) when the current revision
-    /// was resolved.
-    pub(super) fn reads(&self) -> impl Iterator<Item = &RenderRead> {
-        self.cache.reads()
+    /// Stores the record of a reading, unless that of an equal one is stored. A failure is ignored.
+    fn store_reading(&self, revision: &Revision) {
+        let (Some(system), Some(record)) = (self.settings.cache_system(), &revision.reading) else {
+            return;
+        };
+        let folder = &revision.manifest.project.target_path;
+        let stored: Option<ReadingRecord> = read_cache_file(system, folder);
+        if stored.is_none_or(|stored| stored.fingerprint() != record.fingerprint()) {
+            let _ = write_cache_file(system, folder, &mut record.clone());
+        }
     }
 
     #[cfg(test)]
@@ -281,23 +331,22 @@ pub(super) fn announce_files_and_logs(
     }
 }
 
+/// Sends what an earlier reading sent, in place of reading the project again.
+pub(crate) fn repeat_reading(
+    settings: &Settings,
+    record: &ReadingRecord,
+    files: LoadedFiles,
+    notices: &mut Notices<'_>,
+) -> Result<(), WorkspaceError> {
+    let LoadedFiles { loaded, diagnostics: mut warnings, .. } = files;
+    let Some((sources, _)) = loaded else { return Ok(()) };
+    warnings.extend(record.warnings(&sources.map));
+    announce_files_and_logs(Arc::new(sources.map), &record.logs, notices);
+    tell_warnings(settings, &warnings, notices)
+}
+
 fn is_unread_file(d: &Diagnostic) -> bool {
     d.is_error() && matches!(d.code, Code::Yaml | Code::Package | Code::ProjectFile)
-}
-
-/// A fingerprint of the files, the target, the selectors and the options of the packages.
-fn fingerprint_inputs(sources: &LoadedProject, files: Fingerprint) -> Fingerprint {
-    let key = KeyWriter::new("inputs").fingerprint(Some(files));
-    let key = key.fingerprint(Some(sources.context.facts.target()));
-    key.value(&sources.selectors).fingerprint(Some(sources.fingerprint_options())).finish()
-}
-
-fn with_reads<'a>(
-    inputs: Fingerprint,
-    reads: impl Iterator<Item = &'a RenderRead>,
-) -> Option<Fingerprint> {
-    let reads: Option<Vec<String>> = reads.map(|r| Some(r.fingerprint()?.hex())).collect();
-    Some(Fingerprint::of_parts(reads?.into_iter().chain([inputs.hex()])))
 }
 
 /// The folders that hold the project's files: resource folders with everything below them, and the

@@ -19,7 +19,7 @@ use crate::plan::{Plan, PlanRequest, plan_steps};
 use crate::run::{CancelToken, CancelWatch};
 use crate::select::{PreviousState, Selection, select_nodes};
 use crate::source::SourceMap;
-use crate::state::load_state;
+use crate::state::{ReadingRecord, load_state};
 use crate::system::SystemError;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -34,6 +34,8 @@ pub(crate) struct Revision {
     /// A fingerprint of all inputs of the revision. `None` if it was not requested, or if an input
     /// is different in each invocation.
     pub(crate) inputs: Option<Fingerprint>,
+    /// The record of the reading. `None` if `inputs` were not requested, or if there are errors.
+    pub(super) reading: Option<ReadingRecord>,
     /// The `airflow:` block of the project file.
     pub(crate) airflow: Option<Yaml>,
     /// The diagnostics of the reading, warnings first.

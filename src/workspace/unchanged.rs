@@ -9,15 +9,13 @@
 
 use super::artifacts::write_results;
 use super::changes::{ChangeRequest, compare_selected, sources_with_load_time};
-use super::notice::tell_warnings;
-use super::reading::announce_files_and_logs;
+use super::reading::{LoadedFiles, repeat_reading};
 use super::request::{BuildOptions, ChangeOptions};
-use super::{Notice, Notices, ParsedFiles, Revision, Settings, Workspace, WorkspaceError};
+use super::{Notice, Notices, Revision, Settings, Workspace, WorkspaceError};
 use crate::cache::{KeyWriter, read_cache_file, write_cache_file};
 use crate::changes::{NodeDefinition, Verdict, fingerprint_definitions};
 use crate::config::Json;
-use crate::context::{RenderQuestion, RenderRead};
-use crate::diag::Diagnostic;
+use crate::context::RenderRead;
 use crate::engine::{DatabaseState, ExistingRelations, RelationKind, Target, Warehouse};
 use crate::hash::{FastMap, Fingerprint};
 use crate::inspect::inspect_relations;
@@ -25,17 +23,16 @@ use crate::load::{FileKind, LoadedProject, SEED_HASH_LIMIT};
 use crate::manifest::{Node, NodeId, NodeKind, NodeSet, ResourceType};
 use crate::run::{Event, NodeVerdict, report_empty_run};
 use crate::select::Selection;
-use crate::state::{StoredDiagnostic, UnchangedRecord};
+use crate::state::{UnchangedRecord, is_external};
 use crate::system::SystemError;
 use camino::{Utf8Path, Utf8PathBuf};
-use std::collections::BTreeSet;
-use std::sync::Arc;
 
 /// The inputs of a command that are known before it inspects the database.
 pub(crate) struct UnchangedCheck {
     /// A fingerprint of the request.
     request: Fingerprint,
-    inputs: Option<Fingerprint>,
+    /// The inputs of the project, if no file has to be parsed.
+    known: Option<Fingerprint>,
     /// Large seeds, which the fingerprint of the files covers without their rows, with fingerprints
     /// of their contents.
     seeds: Vec<(Utf8PathBuf, Fingerprint)>,
@@ -56,9 +53,10 @@ impl UnchangedCheck {
     pub(crate) fn new(
         settings: &Settings,
         options: &BuildOptions,
-        files: &ParsedFiles,
+        files: &LoadedFiles,
+        known: Option<Fingerprint>,
     ) -> Option<UnchangedCheck> {
-        let (sources, _) = files.parsed.as_ref()?;
+        let (sources, _) = files.loaded.as_ref()?;
         let is_alone =
             settings.state.is_none() && !sources.target.connection.database_files().is_empty();
         if options.changed.is_none() || !is_alone {
@@ -75,7 +73,7 @@ impl UnchangedCheck {
             r.request == asked && database.as_ref() == Some(&r.database)
         });
         let seeds = seeds.collect::<Option<_>>()?;
-        Some(UnchangedCheck { request: asked, inputs: files.inputs, seeds, record })
+        Some(UnchangedCheck { request: asked, known, seeds, record })
     }
 
     /// Whether there is a record that may still hold.
@@ -86,15 +84,14 @@ impl UnchangedCheck {
     /// The record, if neither the files nor the external inputs read have changed.
     pub(crate) fn holds_for_files(
         &mut self,
-        workspace: &Workspace,
-        files: &ParsedFiles,
+        settings: &Settings,
+        files: &LoadedFiles,
     ) -> Option<UnchangedBuild> {
-        let settings = workspace.settings();
-        let (sources, parsed) = files.parsed.as_ref()?;
-        let is_known = settings.cache && workspace.is_parse_known();
-        let record = self.record.as_ref().filter(|_| is_known)?;
-        let holds = |read: &RenderRead| parsed.context.answer(&read.question) == Some(read.answer);
-        let is_same = self.inputs == Some(record.inputs)
+        let (sources, _) = files.loaded.as_ref()?;
+        let (record, known) = (self.record.as_ref()?, self.known?);
+        let context = &sources.context;
+        let holds = |read: &RenderRead| context.answer(&read.question) == Some(read.answer);
+        let is_same = record.reading.holds(known, context)
             && record.seeds == self.seeds
             && record.manifest == manifest_stamp(settings, &sources.target_path)
             && record.reads.iter().all(holds);
@@ -167,22 +164,18 @@ impl UnchangedCheck {
 
     fn write(self, workspace: &Workspace, revision: &Revision, selected: &NodeSet, found: Found) {
         let settings = workspace.settings();
-        let (Some(inputs), true) = (self.inputs, settings.cache) else { return };
+        let (Some(reading), true) = (revision.reading.clone(), settings.cache) else { return };
         let compiled = revision.reads_of_compiled(selected);
-        let reads: BTreeSet<&RenderRead> =
-            workspace.reads().chain(&compiled).filter(|r| is_of_the_world(r)).collect();
         let target_path = &revision.manifest.project.target_path;
-        let warnings = revision.diagnostics.iter();
         let mut record = UnchangedRecord {
             request: self.request,
-            inputs,
+            reading,
             definitions: found.definitions,
-            reads: reads.into_iter().cloned().collect(),
+            reads: compiled.into_iter().filter(is_external).collect(),
             seeds: self.seeds,
             database: found.database,
             manifest: manifest_stamp(settings, target_path),
             nodes: found.nodes,
-            warnings: warnings.map(|d| StoredDiagnostic::new(d, &revision.map)).collect(),
         };
         // A failure to write the record costs only time.
         let _ = write_cache_file(settings.system.as_ref(), target_path, &mut record);
@@ -245,15 +238,6 @@ impl FinishedBuild<'_> {
 /// A stamp of `manifest.json`; `None` if artifacts are off or the file does not exist.
 fn manifest_stamp(settings: &Settings, folder: &Utf8Path) -> Option<String> {
     settings.write_json.then(|| settings.system.stamp(&folder.join("manifest.json"))).flatten()
-}
-
-/// Whether an external input was read. The graph, the node and the selection are parts of the
-/// project.
-fn is_of_the_world(read: &RenderRead) -> bool {
-    !matches!(
-        read.question,
-        RenderQuestion::Graph | RenderQuestion::Node | RenderQuestion::Selected
-    )
 }
 
 /// Whether a source that declares its load time is a table. The result of a view or of a query can
@@ -323,14 +307,10 @@ impl UnchangedBuild {
     pub(crate) fn tell_warnings(
         &self,
         settings: &Settings,
-        files: ParsedFiles,
+        files: LoadedFiles,
         notices: &mut Notices<'_>,
     ) -> Result<(), WorkspaceError> {
-        let Some((sources, parsed)) = files.parsed else { return Ok(()) };
-        let stored = self.record.warnings.iter();
-        let warnings: Vec<Diagnostic> = stored.filter_map(|s| s.diagnostic(&sources.map)).collect();
-        announce_files_and_logs(Arc::new(sources.map), &parsed.logs, notices);
-        tell_warnings(settings, &warnings, notices)
+        repeat_reading(settings, &self.record.reading, files, notices)
     }
 
     /// Reports that there is nothing to do, and writes empty results.
