@@ -31,7 +31,8 @@ impl ExistingRelation {
     }
 }
 
-/// The relations in the schemas that a command uses. `Unknown` without a database.
+/// The relations in the schemas that a command uses. `Unknown` if the command does not connect to a
+/// database.
 #[derive(Clone, Debug, Default)]
 pub(crate) enum ExistingRelations {
     #[default]

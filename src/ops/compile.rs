@@ -3,21 +3,22 @@
 use super::OpsError;
 use super::choose::choose_nodes;
 use super::inline::render_inline;
-use crate::compile::CompileError;
-use crate::context::Bindings;
+use crate::compile::{CompileError, Compiled, Compiler};
+use crate::context::{Bindings, LogLine};
 use crate::engine::{Connection, ExistingRelations};
-use crate::manifest::{NodeId, ResourceType};
+use crate::manifest::{Node, NodeId, ResourceType};
 use crate::outcome::{NodeOutcome, RunResult, RunStatus, Timing};
 use crate::plan::CommandVerb;
-use crate::run::artifact_path;
+use crate::run::{CancelWatch, artifact_path};
 use crate::select::Selection;
 use crate::source::SqlText;
 use crate::system::SystemError;
 use crate::workspace::{
-    Notice, Notices, Revision, Workspace, WorkspaceError, compiled_code, resource_types_of,
-    write_compiled_manifest, write_plain_manifest, write_results,
+    DatabaseOpening, Notice, Notices, Revision, Workspace, WorkspaceError, compiled_code,
+    resource_types_of, write_compiled_manifest, write_plain_manifest, write_results,
 };
 use camino::Utf8PathBuf;
+use rayon::prelude::*;
 use std::sync::Arc;
 
 #[derive(Clone, Debug, Default)]
@@ -54,7 +55,11 @@ pub(crate) fn compile_nodes(
     options: &CompileOptions,
     notices: &mut Notices<'_>,
 ) -> Result<CompileReport, OpsError> {
-    let revision = workspace.open(notices)?;
+    let files = workspace.load_files()?;
+    // The database opens while the project is read.
+    let target = files.target().filter(|_| options.introspect && options.inline.is_none());
+    let opening = target.and_then(|target| DatabaseOpening::start(workspace.settings(), target));
+    let revision = workspace.open_loaded(files, notices)?;
     let cancel = workspace.cancel_token();
     if let Some(text) = &options.inline {
         let (connection, _watch) = revision.connect_alone(cancel).ok().unzip();
@@ -65,11 +70,12 @@ pub(crate) fn compile_nodes(
     let selected = choose_nodes(&revision, &options.selection, types, notices)?;
     let chosen: Vec<NodeId> = selected.iter().collect();
     let opened = match options.introspect {
-        true => Some(revision.connect_alone(cancel)),
+        true => Some(DatabaseOpening::wait(opening, &revision)),
         false => None,
     };
-    let compiled = opened.transpose().map_err(OpsError::from).and_then(|opened| {
-        let (connection, _watch) = opened.unzip();
+    let compiled = opened.transpose().map_err(OpsError::from).and_then(|warehouse| {
+        let _watch = warehouse.as_ref().map(|w| CancelWatch::new(cancel, w.cancel_handle()));
+        let connection = warehouse.map(Connection::new);
         let existing = revision.inspect_stored(connection.as_ref())?;
         compile_into_files(&revision, &chosen, existing, connection.as_ref(), notices)
     });
@@ -78,8 +84,12 @@ pub(crate) fn compile_nodes(
         write_plain_manifest(&revision)?;
     }
     let compiled = compiled?;
-    write_compiled(&revision, &compiled)?;
-    write_compile_results(&revision, &compiled)?;
+    let (manifest, results) = rayon::join(
+        || write_compiled(&revision, &compiled),
+        || write_compile_results(&revision, &compiled),
+    );
+    manifest?;
+    results?;
     Ok(match only_node(&revision, &compiled) {
         Some(one) => CompileReport::Text(one.sql.clone()),
         None => CompileReport::Files {
@@ -136,6 +146,9 @@ fn success(revision: &Revision, one: &TimedSql) -> RunResult {
 }
 
 /// Compiles nodes into files below the target path. As in dbt, the first error ends the command.
+///
+/// On all cores, without the connection. Nodes whose templates query the database are compiled one
+/// after the other, in their order, because a query may depend on an earlier one.
 pub(super) fn compile_into_files(
     revision: &Revision,
     chosen: &[NodeId],
@@ -143,30 +156,71 @@ pub(super) fn compile_into_files(
     connection: Option<&Connection>,
     notices: &mut Notices<'_>,
 ) -> Result<Vec<TimedSql>, OpsError> {
-    let (manifest, system) = (&revision.manifest, &revision.settings.system);
+    let manifest = &revision.manifest;
     let ids = chosen.iter().map(|id| manifest.node(*id).unique_id.clone()).collect();
     let compiler = revision.compiler(ids);
-    let (existing, bindings) = (Arc::new(existing), Arc::new(Bindings::default()));
+    let files = NodeFiles { revision, compiler, existing: Arc::new(existing) };
+    let compiled: Vec<_> = chosen.par_iter().map(|id| files.compile(*id, None)).collect();
     let mut all = Vec::with_capacity(chosen.len());
-    for id in chosen {
-        let node = manifest.node(*id);
-        let started = system.now();
-        let compiled = match compiler.compile(*id, &bindings, &existing, connection) {
-            Ok(compiled) => compiled,
-            Err(CompileError::Diagnostic(d)) => return Err(WorkspaceError::from(*d).into()),
-            Err(CompileError::NeedsDatabase) => {
-                return Err(OpsError::usage_with_hint(
-                    format!("`{}` asks the database something while it is compiled", node.name),
-                    "leave out --no-introspect",
-                ));
-            }
+    for (id, compiled) in chosen.iter().zip(compiled) {
+        let compiled = match (compiled, connection) {
+            (Err(CompileFailure::NeedsDatabase), Some(_)) => files.compile(*id, connection),
+            (compiled, _) => compiled,
         };
-        for line in compiled.logs {
+        let (one, logs) = compiled.map_err(|failure| failure.into_error(manifest.node(*id)))?;
+        for line in logs {
             notices(Notice::log(line));
         }
-        let path = manifest.project.target_path.join("compiled").join(artifact_path(node));
-        system.write_generated(&path, compiled.sql.as_str().as_bytes())?;
-        all.push(TimedSql { id: *id, sql: compiled.sql, started, completed: system.now() });
+        all.push(one);
     }
     Ok(all)
+}
+
+/// Compiles nodes and writes the files of their SQL.
+struct NodeFiles<'a> {
+    revision: &'a Revision,
+    compiler: Compiler,
+    existing: Arc<ExistingRelations>,
+}
+
+/// Why a node has no file.
+enum CompileFailure {
+    /// Its template queries the database, and there is no connection.
+    NeedsDatabase,
+    Failed(OpsError),
+}
+
+impl CompileFailure {
+    fn into_error(self, node: &Node) -> OpsError {
+        match self {
+            CompileFailure::NeedsDatabase => OpsError::usage_with_hint(
+                format!("`{}` asks the database something while it is compiled", node.name),
+                "leave out --no-introspect",
+            ),
+            CompileFailure::Failed(e) => e,
+        }
+    }
+}
+
+impl NodeFiles<'_> {
+    /// The SQL of a node, and what its template logged.
+    fn compile(
+        &self,
+        id: NodeId,
+        connection: Option<&Connection>,
+    ) -> Result<(TimedSql, Vec<LogLine>), CompileFailure> {
+        let (manifest, system) = (&self.revision.manifest, &self.revision.settings.system);
+        let started = system.now();
+        let compiled =
+            self.compiler.compile(id, &Arc::new(Bindings::default()), &self.existing, connection);
+        let Compiled { sql, logs, .. } = compiled.map_err(|e| match e {
+            CompileError::Diagnostic(d) => CompileFailure::Failed(WorkspaceError::from(*d).into()),
+            CompileError::NeedsDatabase => CompileFailure::NeedsDatabase,
+        })?;
+        let path = artifact_path(manifest.node(id));
+        let path = manifest.project.target_path.join("compiled").join(path);
+        let written = system.write_generated(&path, sql.as_str().as_bytes());
+        written.map_err(|e| CompileFailure::Failed(e.into()))?;
+        Ok((TimedSql { id, sql, started, completed: system.now() }, logs))
+    }
 }

@@ -80,8 +80,8 @@ pub(super) fn place_tests(request: &PlanRequest<'_>, position: &[usize]) -> Test
     out
 }
 
-/// Whether a node is built beside the published relation: it is not opted out of audits (`audit:
-/// false`), and no materialization builds it that publishes itself.
+/// Whether the run builds a SQL node beside its published relation: the node has not opted out of
+/// audits (`audit: false`), and its materialization does not publish the relation itself.
 fn has_candidate(request: &PlanRequest<'_>, id: NodeId) -> bool {
     let node = request.manifest.node(id);
     request.builds(id)

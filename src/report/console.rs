@@ -105,7 +105,7 @@ impl Console {
     }
 
     /// Whether the reader of standard output has closed it.
-    pub(super) fn is_closed(&self) -> bool {
+    pub(super) fn is_reader_gone(&self) -> bool {
         self.closed.get()
     }
 

@@ -439,8 +439,8 @@ impl Screen {
     }
 
     /// Whether the reader of standard output has closed it.
-    pub(crate) fn is_closed(&self) -> bool {
-        self.console.is_closed()
+    pub(crate) fn is_reader_gone(&self) -> bool {
+        self.console.is_reader_gone()
     }
 
     /// Draws the screen if it or the size of the terminal has changed.

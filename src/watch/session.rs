@@ -234,7 +234,7 @@ impl WatchLoop<'_> {
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return Ok(()),
             }
-            if self.workspace.cancel_token().is_cancelled() || self.screen.is_closed() {
+            if self.workspace.cancel_token().is_cancelled() || self.screen.is_reader_gone() {
                 return Ok(());
             }
             while let Some(path) = self.due_recheck() {

@@ -148,14 +148,15 @@ fn near_what_they_refer_to(
 ) -> Vec<usize> {
     let mut order: Vec<(f64, usize)> = members
         .iter()
-        .map(|t| (height_of_linked(diagram, *t, tables, placed).unwrap_or(f64::MAX), *t))
+        .map(|t| (mean_centre_of_linked(diagram, *t, tables, placed).unwrap_or(f64::MAX), *t))
         .collect();
     order.sort_by(|a, b| a.0.total_cmp(&b.0));
     order.into_iter().map(|(_, table)| table).collect()
 }
 
-/// The average height of the placed tables that a table is linked to; `None` if there are none.
-fn height_of_linked(
+/// The mean vertical centre of the placed tables that a table is linked to; `None` if there are
+/// none.
+fn mean_centre_of_linked(
     diagram: &Diagram,
     table: usize,
     tables: &[Rect],
