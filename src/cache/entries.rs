@@ -126,11 +126,11 @@ impl<N: Eq + Hash, Q: Question, V> Cache<N, Q, V> {
     {
         let mut all: Vec<(&N, &Entry<V>)> = self.entries.iter().collect();
         all.sort_by_key(|(name, _)| *name);
-        let change = |(name, Entry { key, reads, value }): (&N, &Entry<V>)| {
+        let mut entries = FastMap::with_capacity_and_hasher(all.len(), Default::default());
+        for (name, Entry { key, reads, value }) in all {
             let entry = Entry { key: *key, reads: reads.clone(), value: change(value) };
-            (name.clone(), entry)
-        };
-        let entries = all.into_iter().map(change).collect();
+            entries.insert(name.clone(), entry);
+        }
         Cache { entries, reads: self.reads.clone(), is_changed: self.is_changed }
     }
 

@@ -53,6 +53,21 @@ enum Form {
     Stored(StoredRange),
 }
 
+impl Form {
+    /// Appends the result in its stored form.
+    fn append_to(&self, results: &mut Vec<u8>, stored: &StoredResults) -> StoredRange {
+        let start = results.len();
+        match self {
+            Form::Live(parsed) => results.extend(encode_result(parsed)),
+            Form::Stored(range) => {
+                results.extend(range.bytes(stored.bytes()).unwrap_or_default());
+            }
+        }
+        let length = u32::try_from(results.len() - start).unwrap_or_default();
+        StoredRange(start as u64, length)
+    }
+}
+
 impl<'de> Deserialize<'de> for Form {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Form, D::Error> {
         StoredRange::deserialize(deserializer).map(Form::Stored)
@@ -170,15 +185,17 @@ impl ParseCache {
 
     /// Whether the cache has a valid result of every file and of no other.
     pub(crate) fn has_all(&self, sources: &LoadedProject, answers: &Answers) -> bool {
-        let packages = sources.packages.iter();
-        let files = packages.flat_map(|p| p.files.iter().map(|file| (p.name(), file)));
         let mut known = 0;
-        let is_known = |(package, file): (&Arc<str>, &LoadedFile)| {
-            known += 1;
-            self.files.find(&Place::new(package, file), file.fingerprint, answers).is_some()
-        };
-        let is_whole = files.filter(|(_, file)| is_parsed_alone(file)).all(is_known);
-        is_whole && known == self.files.len() && !self.is_new
+        for package in &sources.packages {
+            for file in package.files.iter().filter(|file| is_parsed_alone(file)) {
+                let place = Place::new(package.name(), file);
+                if self.files.find(&place, file.fingerprint, answers).is_none() {
+                    return false;
+                }
+                known += 1;
+            }
+        }
+        known == self.files.len() && !self.is_new
     }
 
     /// Loads the stored results, which `find` needs.
@@ -238,17 +255,7 @@ impl CacheFile for ParseCache {
         self.files.settle();
         self.stored.load();
         let mut results = Vec::new();
-        let store = |form: &Form| {
-            let start = results.len() as u64;
-            match form {
-                Form::Live(parsed) => results.extend(encode_result(parsed)),
-                Form::Stored(range) => {
-                    results.extend(range.bytes(self.stored.bytes()).unwrap_or_default());
-                }
-            }
-            StoredRange(start, u32::try_from(results.len() as u64 - start).unwrap_or_default())
-        };
-        let files = self.files.map_values(store);
+        let files = self.files.map_values(|form| form.append_to(&mut results, &self.stored));
         let index = rmp_serde::to_vec(&(self.base, files)).unwrap_or_default();
         [&(index.len() as u64).to_le_bytes(), &*index, &*results].concat()
     }

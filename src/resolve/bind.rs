@@ -9,7 +9,7 @@ use crate::manifest::{
     Access, FoundNode, Graph, Manifest, Node, NodeId, NodeKind, NodeLookup, RefCall, SourceCall,
     TestKind,
 };
-use crate::parse::{ParsedNode, ParsedProject};
+use crate::parse::ParsedProject;
 use rayon::prelude::*;
 use std::sync::Arc;
 
@@ -235,12 +235,13 @@ impl Resolver<'_> {
     ) -> Vec<Option<Placed>> {
         // The nodes of files come first, in their order; those that are disabled are left out.
         let mut places = self.keys.iter().zip(ids).enumerate().peekable();
-        let mut place_of = |item: &Arc<ParsedNode>| {
+        let mut placed = Vec::with_capacity(parsed.nodes.len());
+        for item in &parsed.nodes {
             let key = ResolvedItem::Node(item.clone()).key();
-            let (place, (_, id)) = places.next_if(|(_, (of, _))| **of == key)?;
-            id.map(|id| Placed { place, id })
-        };
-        parsed.nodes.iter().map(&mut place_of).collect()
+            let found = places.next_if(|(_, (of, _))| **of == key);
+            placed.push(found.and_then(|(place, (_, id))| Some(Placed { place, id: (*id)? })));
+        }
+        placed
     }
 }
 

@@ -239,7 +239,30 @@ struct Resolver<'a> {
     findings: Findings,
 }
 
-impl Resolver<'_> {
+impl<'a> Resolver<'a> {
+    fn new(
+        ground: &'a ResolveContext<'a>,
+        cache: &'a mut ResolveCache,
+        out: Vec<Diagnostic>,
+    ) -> Resolver<'a> {
+        let parsed = ground.parsed;
+        let properties = parsed.properties.iter();
+        let items = parsed.nodes.len()
+            + properties.map(|file| file.entries.len() + file.tests.len()).sum::<usize>();
+        cache.reserve(items);
+        Resolver {
+            ground,
+            cache,
+            items: Vec::with_capacity(items),
+            reads: BTreeSet::new(),
+            nodes: Vec::with_capacity(items),
+            keys: Vec::with_capacity(items),
+            disabled: Vec::new(),
+            unplaced: Vec::new(),
+            findings: Findings { project: out, ..Findings::default() },
+        }
+    }
+
     /// Adds the nodes of items, in their order.
     fn add(&mut self, jobs: Vec<Job<'_>>) {
         for (key, node) in self.nodes_of(jobs) {
@@ -327,37 +350,22 @@ fn resolve_all(
     cache: &mut ResolveCache,
 ) -> LastPass {
     let mut out = Vec::new();
-    let items = parsed.nodes.len()
-        + parsed.properties.iter().map(|p| p.entries.len() + p.tests.len()).sum::<usize>();
-    cache.reserve(items);
     let ground = ResolveContext::new(parsed, sources, &mut out);
-    let mut resolver = Resolver {
-        ground: &ground,
-        cache,
-        items: Vec::with_capacity(items),
-        reads: BTreeSet::new(),
-        nodes: Vec::with_capacity(items),
-        keys: Vec::with_capacity(items),
-        disabled: Vec::new(),
-        unplaced: Vec::new(),
-        findings: Findings { project: out, ..Findings::default() },
-    };
+    let mut resolver = Resolver::new(&ground, cache, out);
     resolver.nodes();
     resolver.sources();
     resolver.others();
-    let root = sources.root().name();
-    // Tests are added after all nodes that can be looked up, so the ids in `lookup` stay valid.
-    let unique =
-        sources.root().options.flags.is_set("require_unique_project_resource_names", false);
-    let own_first =
-        sources.root().options.flags.is_set("require_ref_searches_node_package_before_root", false);
+    let (root, flags) = (sources.root().name(), &sources.root().options.flags);
+    // Generic tests are added after all nodes that can be looked up, which keep their places.
+    let unique = flags.is_set("require_unique_project_resource_names", false);
+    let own_first = flags.is_set("require_ref_searches_node_package_before_root", false);
     let (mut lookup, twice) = rayon::join(
         || NodeLookup::new(root, own_first, &resolver.nodes, &resolver.disabled),
         || duplicates(&resolver.nodes, unique),
     );
     resolver.findings.project.extend(twice);
     resolver.tests(&lookup);
-    let strict = sources.root().options.flags.is_set("require_resource_names_without_spaces", true);
+    let strict = flags.is_set("require_resource_names_without_spaces", true);
     resolver.findings.project.extend(blanks(&resolver.nodes, strict));
     let Bound { graph, ids } = resolver.bind(&lookup);
     lookup.renumber(&ids);
@@ -378,11 +386,7 @@ fn resolve_all(
     let context = &parsed.context;
     let (same_relation, (cycles, by_unique_id)) = rayon::join(
         || addresses::check_relations(&nodes, context.dialect, context.store_failures),
-        || {
-            let by_unique_id: FastMap<UniqueId, NodeId> =
-                nodes.iter().map(|n| (n.unique_id.clone(), n.id)).collect();
-            (graph.cycles(), by_unique_id)
-        },
+        || (graph.cycles(), index_by_unique_id(&nodes)),
     );
     out.extend(cycles.iter().map(|cycle| bind::cycle_diagnostic(&nodes, cycle)));
     out.extend(same_relation);
@@ -403,6 +407,10 @@ fn resolve_all(
         on_run_end,
     };
     LastPass::new(sources, parsed, placed, Arc::new(manifest), findings)
+}
+
+fn index_by_unique_id(nodes: &[Arc<Node>]) -> FastMap<UniqueId, NodeId> {
+    nodes.iter().map(|node| (node.unique_id.clone(), node.id)).collect()
 }
 
 fn project_info(ground: &ResolveContext<'_>) -> ProjectInfo {

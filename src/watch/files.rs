@@ -184,17 +184,16 @@ impl FileWatcher {
     }
 }
 
+/// A change of a file. Its path is filled in later.
+fn touched(settled: bool) -> FileChange {
+    FileChange { path: Utf8PathBuf::new(), settled, is_folder: false, is_removed: false }
+}
+
 /// The change that an event means; `None` for reads and other events that change nothing.
 fn classify(kind: &EventKind, poll: bool) -> Option<FileChange> {
     // Only inotify reports when a file is closed. Elsewhere any event may be the last one of a
     // write.
     let closes = cfg!(target_os = "linux") && !poll;
-    let touched = |settled: bool| FileChange {
-        path: Utf8PathBuf::new(),
-        settled,
-        is_folder: false,
-        is_removed: false,
-    };
     Some(match kind {
         EventKind::Access(AccessKind::Close(AccessMode::Write)) => touched(true),
         EventKind::Access(_) => return None,

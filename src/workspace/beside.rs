@@ -68,12 +68,9 @@ impl ManifestWriting {
     /// Writes nothing if artifacts are off or, with `if_new`, if the manifest on disk already has
     /// the same inputs. Writes in this thread if no other can be started.
     pub(crate) fn start(revision: &Revision, if_new: bool) -> Result<ManifestWriting, SystemError> {
-        let settings = &revision.settings;
-        let is_written = || {
-            let folder = &revision.manifest.project.target_path;
-            is_manifest_written(settings, folder, revision.inputs)
-        };
-        if !settings.write_json || if_new && is_written() {
+        let (settings, folder) = (&revision.settings, &revision.manifest.project.target_path);
+        if !settings.write_json || if_new && is_manifest_written(settings, folder, revision.inputs)
+        {
             return Ok(ManifestWriting(None));
         }
         let (system, manifest) = (revision.settings.system.clone(), revision.manifest.clone());
