@@ -31,6 +31,10 @@ const TEST: &str = "LogTestResult";
 
 const DEPRECATIONS: &str = "Deprecations";
 
+/// Warnings that dbt does not have. `all` does not cover them, so that projects from dbt do not fail;
+/// they can be named.
+const OURS_ALONE: [Code; 3] = [Code::Ignored, Code::EmptyModel, Code::UnknownEngine];
+
 /// The events of dbt that correspond to a code.
 fn events(code: Code) -> &'static [&'static str] {
     match code {
@@ -181,12 +185,10 @@ impl WarningOptions {
     }
 
     pub(crate) fn weigh(&self, code: Code) -> WarningLevel {
-        // Warnings that dbt does not have are not covered by `all`, so that projects from dbt do
-        // not fail. They can be named.
         self.judge(
             |list| has(list, code.as_str()) || events(code).iter().any(|event| has(list, event)),
             is_deprecation(code),
-            self.all && !matches!(code, Code::Ignored | Code::EmptyModel),
+            self.all && !OURS_ALONE.contains(&code),
         )
     }
 

@@ -1,5 +1,5 @@
-//! The built-in materializations and their properties. To add one, add a row here and a function in
-//! `materialize/`.
+//! The built-in materializations and their properties. To add one, add a row here and an arm in
+//! `store_node` of `materialize/`.
 
 use crate::engine::RelationKind;
 
@@ -29,7 +29,7 @@ struct Facts {
 }
 
 impl Materialization {
-    const ALL: [Materialization; 7] = [
+    const ALL: &[Materialization] = &[
         Materialization::Table,
         Materialization::View,
         Materialization::MaterializedView,
@@ -38,6 +38,13 @@ impl Materialization {
         Materialization::Seed,
         Materialization::Ephemeral,
     ];
+
+    /// The names of those that a model can have.
+    pub(crate) fn of_models() -> Vec<&'static str> {
+        let others = [Materialization::Seed, Materialization::Snapshot];
+        let all = Materialization::ALL.iter().filter(|one| !others.contains(one));
+        all.map(|one| one.name()).collect()
+    }
 
     fn facts(self) -> Facts {
         let (name, kind, create, grows) = match self {
@@ -66,7 +73,7 @@ impl Materialization {
     }
 
     pub(crate) fn parse(name: &str) -> Option<Materialization> {
-        Materialization::ALL.into_iter().find(|m| m.name() == name)
+        Materialization::ALL.iter().copied().find(|m| m.name() == name)
     }
 
     pub(crate) fn name(self) -> &'static str {
@@ -95,7 +102,7 @@ mod tests {
 
     #[test]
     fn names_are_read_back() {
-        for materialization in Materialization::ALL {
+        for &materialization in Materialization::ALL {
             assert_eq!(Materialization::parse(materialization.name()), Some(materialization));
         }
         assert_eq!(Materialization::parse("mine"), None);

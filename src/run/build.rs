@@ -266,9 +266,8 @@ fn unknown_materialization(node: &Node) -> NodeError {
     let d = Diagnostic::error(Code::Unsupported, message)
         .primary_if(node.config.entry("materialized").and_then(|e| e.span), "asked for here")
         .primary(node.span, "");
-    NodeError::lasting(d.help(
-        "table, view, materialized_view, incremental and ephemeral are built in; a project can define others",
-    ))
+    let names = Materialization::of_models().join(", ");
+    NodeError::lasting(d.help(format!("built in are {names}; a project can define others")))
 }
 
 /// Checks that a model is a single statement: any others would be executed as well.

@@ -216,13 +216,7 @@ fn method(
             SelectorMethod::Config(raw.args.clone(), value)
         }
         "test_name" => SelectorMethod::TestName(value),
-        "test_type" => SelectorMethod::TestType(match value.as_str() {
-            "unit" => TestType::Unit,
-            "data" => TestType::Data,
-            "generic" | "schema" => TestType::Generic,
-            "singular" => TestType::Singular,
-            _ => return Err(wrong_value(raw, &["unit", "data", "generic", "singular"])),
-        }),
+        "test_type" => SelectorMethod::TestType(test_type(raw)?),
         "resource_type" => match ResourceType::parse(&value) {
             Some(kind) => SelectorMethod::ResourceType(kind),
             None => return Err(wrong_value(raw, &ResourceType::ALL.map(ResourceType::as_str))),
@@ -239,13 +233,7 @@ fn method(
             require_state(name, previous)?;
             SelectorMethod::Result(value)
         }
-        "version" => SelectorMethod::Version(match value.as_str() {
-            "latest" => VersionKind::Latest,
-            "old" => VersionKind::Old,
-            "prerelease" => VersionKind::Prerelease,
-            "none" => VersionKind::None,
-            _ => return Err(wrong_value(raw, &["latest", "old", "prerelease", "none"])),
-        }),
+        "version" => SelectorMethod::Version(version_kind(raw)?),
         "source_status" => match require_state(name, previous)?.fresher {
             FresherSources::NoPrevious => return Err(no_sources_file("in the folder of --state")),
             FresherSources::NoCurrent => return Err(no_sources_file("below the target path")),
@@ -256,6 +244,28 @@ fn method(
             let d = Diagnostic::error(Code::Selector, format!("unknown selector method `{other}`"));
             return Err(Box::new(d.did_you_mean(nearest_name(other, METHODS.iter().copied()))));
         }
+    })
+}
+
+/// Parses the value of `test_type:`.
+fn test_type(raw: &RawMethod) -> Result<TestType, Box<Diagnostic>> {
+    Ok(match raw.value.as_str() {
+        "unit" => TestType::Unit,
+        "data" => TestType::Data,
+        "generic" | "schema" => TestType::Generic,
+        "singular" => TestType::Singular,
+        _ => return Err(wrong_value(raw, &["unit", "data", "generic", "singular"])),
+    })
+}
+
+/// Parses the value of `version:`.
+fn version_kind(raw: &RawMethod) -> Result<VersionKind, Box<Diagnostic>> {
+    Ok(match raw.value.as_str() {
+        "latest" => VersionKind::Latest,
+        "old" => VersionKind::Old,
+        "prerelease" => VersionKind::Prerelease,
+        "none" => VersionKind::None,
+        _ => return Err(wrong_value(raw, &["latest", "old", "prerelease", "none"])),
     })
 }
 
@@ -544,6 +554,19 @@ fn matches_scalar(found: &Json, value: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "reads the documents of this repository")]
+    fn the_reference_lists_all_methods() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/reference.md");
+        let text = std::fs::read_to_string(path).unwrap();
+        for method in METHODS {
+            let is_listed = [format!("`{method}:`"), format!("`{method}.KEY:`")]
+                .iter()
+                .any(|written| text.contains(written.as_str()));
+            assert!(is_listed, "docs/reference.md lacks {method}");
+        }
+    }
 
     #[test]
     fn fqn_rules() {
