@@ -1,13 +1,14 @@
 //! Property test of the resident project: after any edits, reading with caches gives the same as
 //! reading everything anew.
 
-use super::ProjectReading;
-use super::testing::{is_thorough, workspace, written_manifest};
+use super::testing::{is_thorough, settings, workspace, written_manifest};
+use super::{Notice, ProjectReading, Settings, Workspace, WorkspaceError, repeat_reading};
 use crate::changes::NodeDefinition;
 use crate::diag::diagnostic_json;
 use crate::manifest::NodeId;
+use crate::run::CancelToken;
 use crate::system::{CachedSystem, MemorySystem, System};
-use camino::Utf8Path;
+use camino::{Utf8Path, Utf8PathBuf};
 use proptest::prelude::*;
 use std::sync::Arc;
 
@@ -17,7 +18,7 @@ const FILES: &[(&str, &[&str])] = &[
         "project.yml",
         &[
             "name: shop\n",
-            "name: shop\nvars: {n: 1, flag: true}\n",
+            "name: shop\nvars: {n: 1, flag: true}\non-run-start: [\"{{ log('flag is ' ~ var('flag'), info=true) }}\"]\nunknown: 1\n",
             "name: shop\nvars: {n: 2}\nmodels: {shop: {marts: {+tags: [m], +materialized: table}}}\n",
             "name: shop\nmodels: {shop: {nowhere: {+tags: [m]}}}\non-run-end: ['select {{ one() }}']\n",
             "name: shop\nmodels: {+post-hook: \"select '{{ this }}' from {{ ref('a') }} -- {{ one() }}\"}\n",
@@ -53,7 +54,14 @@ const FILES: &[(&str, &[&str])] = &[
             "{{ env_var('E', 'none') }}",
         ],
     ),
-    ("models/d.sql", &["select 1 as y", "select * from {{ ref('a') }} -- {{ target.schema }}"]),
+    (
+        "models/d.sql",
+        &[
+            "select 1 as y",
+            "select * from {{ ref('a') }} -- {{ target.schema }}",
+            "{{ log('n is ' ~ var('n', 0), info=true) }}select 2 as y",
+        ],
+    ),
     (
         "models/s.yml",
         &[
@@ -125,6 +133,68 @@ fn seen(reading: &ProjectReading) -> (Vec<String>, String) {
     (said, written_manifest(&revision.manifest))
 }
 
+/// The project's files in memory, in variants.
+struct Variants {
+    system: Arc<dyn System>,
+}
+
+impl Variants {
+    fn new(first: &[usize]) -> Variants {
+        let variants = Variants { system: Arc::new(MemorySystem::with_files([])) };
+        first.iter().enumerate().for_each(|(file, variant)| {
+            variants.write(file, *variant);
+        });
+        variants
+    }
+
+    /// Writes a variant of a file, and gives its path.
+    fn write(&self, file: usize, variant: usize) -> Utf8PathBuf {
+        let (path, texts) = FILES[file];
+        let path = Utf8Path::new("/project").join(path);
+        match texts.get(variant) {
+            Some(text) => self.system.write_atomic(&path, text.as_bytes()).unwrap(),
+            None if file == 0 => self.system.write_atomic(&path, texts[0].as_bytes()).unwrap(),
+            None => self.system.remove(&path).unwrap(),
+        }
+        path
+    }
+}
+
+/// What a command says that reads the project in a process of its own: its log lines and warnings,
+/// and the number of nodes or the errors.
+fn told(system: &Arc<dyn System>, cache: bool) -> (Vec<String>, bool) {
+    let settings = Settings { cache, ..settings(system.clone()) };
+    let mut workspace = Workspace::new(settings.clone(), CancelToken::default());
+    let mut said = Vec::new();
+    let mut map = Arc::default();
+    let mut notices = |notice| match notice {
+        Notice::Files(files) => map = files,
+        Notice::Diagnostics(all) => {
+            said.extend(all.iter().map(|d| diagnostic_json(d, &map).to_string()));
+        }
+        Notice::Run(event) => said.push(format!("{event:?}")),
+    };
+    let files = workspace.load_files().unwrap();
+    let record = workspace.find_reading(&files);
+    let is_known = record.is_some();
+    let result = match record {
+        Some(record) => {
+            let told = repeat_reading(&settings, &record, files, &mut notices);
+            told.map(|()| record.nodes)
+        }
+        None => workspace.open_loaded(files, &mut notices).map(|r| r.manifest.nodes.len()),
+    };
+    said.push(match result {
+        Ok(nodes) => format!("{nodes} nodes"),
+        Err(WorkspaceError::Diagnostics(all)) => {
+            let messages: Vec<&String> = all.iter().map(|d| &d.message).collect();
+            format!("{messages:?}")
+        }
+        Err(e) => format!("{e:?}"),
+    });
+    (said, is_known)
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: if is_thorough() { 48 } else { 8 }, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -134,23 +204,13 @@ proptest! {
         edits in prop::collection::vec((0..FILES.len(), 0usize..8), 1..12),
         stored in any::<bool>(),
     ) {
-        let inner: Arc<dyn System> = Arc::new(MemorySystem::with_files([]));
-        let write = |file: usize, variant: usize| {
-            let (path, texts) = FILES[file];
-            let path = Utf8Path::new("/project").join(path);
-            match texts.get(variant) {
-                Some(text) => inner.write_atomic(&path, text.as_bytes()).unwrap(),
-                None if file == 0 => inner.write_atomic(&path, texts[0].as_bytes()).unwrap(),
-                None => inner.remove(&path).unwrap(),
-            }
-            path
-        };
-        first.iter().enumerate().for_each(|(file, variant)| { write(file, *variant); });
+        let variants = Variants::new(&first);
+        let inner = variants.system.clone();
         let system = Arc::new(CachedSystem::new(inner.clone(), |_| true));
         let mut resident = workspace(system.clone());
         resident.read().unwrap();
         for (file, variant) in edits {
-            let path = write(file, variant);
+            let path = variants.write(file, variant);
             system.find_changed_paths([path.as_path()]);
             if stored {
                 // Round-trips the caches, as if another process had stored them.
@@ -162,6 +222,24 @@ proptest! {
             let (now, cold) = (seen(&now), seen(&cold));
             prop_assert_eq!(&now.0, &cold.0, "after {} became {}", path, variant);
             prop_assert!(now.1 == cold.1, "after {} became {}: the manifests differ", path, variant);
+        }
+    }
+
+    #[test]
+    fn what_a_record_repeats_is_what_reading_anew_says(
+        first in prop::collection::vec(0usize..8, FILES.len()),
+        edits in prop::collection::vec((0..FILES.len(), 0usize..8), 1..12),
+    ) {
+        let variants = Variants::new(&first);
+        for (file, variant) in edits {
+            let path = variants.write(file, variant);
+            let (cold, _) = told(&variants.system, false);
+            let (first, _) = told(&variants.system, true);
+            let (again, is_known) = told(&variants.system, true);
+            prop_assert_eq!(&first, &cold, "after {} became {}", path, variant);
+            prop_assert_eq!(&again, &cold, "again, after {} became {}", path, variant);
+            let is_whole = cold.last().is_some_and(|last| last.ends_with(" nodes"));
+            prop_assert_eq!(is_known, is_whole, "what has no error is kept");
         }
     }
 }
