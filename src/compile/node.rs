@@ -156,6 +156,17 @@ impl Compiler {
         existing: &Arc<ExistingRelations>,
         connection: Option<&Connection>,
     ) -> Result<Compiled, CompileError> {
+        self.compile_with(id, bindings, existing, &DatabaseAccess::of(connection))
+    }
+
+    /// `compile` with the given access to the database.
+    pub(crate) fn compile_with(
+        &self,
+        id: NodeId,
+        bindings: &Arc<Bindings>,
+        existing: &Arc<ExistingRelations>,
+        db: &DatabaseAccess,
+    ) -> Result<Compiled, CompileError> {
         let node = self.manifest.node(id);
         if !node.sql {
             let d = Diagnostic::error(
@@ -167,10 +178,10 @@ impl Compiler {
         }
         let mut compiled = match self.bind_form(node, bindings) {
             Some(bound) => bound,
-            None => self.render(node, bindings, existing, connection)?,
+            None => self.render(node, bindings, existing, db)?,
         };
         if !compiled.ctes.is_empty() {
-            let (ctes, reads) = self.definitions(&compiled.ctes, bindings, existing, connection)?;
+            let (ctes, reads) = self.definitions(&compiled.ctes, bindings, existing, db)?;
             compiled.reads.extend(reads);
             let own = Arc::try_unwrap(compiled.sql).unwrap_or_else(|shared| (*shared).clone());
             compiled.sql = Arc::new(inject_ctes(own, &ctes));
@@ -184,9 +195,9 @@ impl Compiler {
         node: &Node,
         bindings: &Arc<Bindings>,
         existing: &Arc<ExistingRelations>,
-        connection: Option<&Connection>,
+        db: &DatabaseAccess,
     ) -> Result<Compiled, CompileError> {
-        let session = self.session(node, bindings, existing, DatabaseAccess::of(connection));
+        let session = self.session(node, bindings, existing, db.clone());
         let rendered = self
             .render_in(node, &session)
             .map_err(|failure| self.error(&failure, &session, node))?;
@@ -278,8 +289,8 @@ impl Compiler {
         existing: &Arc<ExistingRelations>,
         connection: Option<&Connection>,
     ) -> Result<SqlText, CompileError> {
-        let (ctes, _) =
-            self.definitions(ids, &Arc::new(Bindings::default()), existing, connection)?;
+        let db = DatabaseAccess::of(connection);
+        let (ctes, _) = self.definitions(ids, &Arc::new(Bindings::default()), existing, &db)?;
         Ok(inject_ctes(sql, &ctes))
     }
 
@@ -373,11 +384,11 @@ impl Compiler {
         ids: &[NodeId],
         bindings: &Arc<Bindings>,
         existing: &Arc<ExistingRelations>,
-        connection: Option<&Connection>,
+        db: &DatabaseAccess,
     ) -> Result<Definitions, CompileError> {
         let mut done: Vec<NodeId> = Vec::new();
         let mut out = Definitions::default();
-        self.collect(ids, bindings, existing, connection, &mut done, &mut out)?;
+        self.collect(ids, bindings, existing, db, &mut done, &mut out)?;
         Ok(out)
     }
 
@@ -386,7 +397,7 @@ impl Compiler {
         ids: &[NodeId],
         bindings: &Arc<Bindings>,
         existing: &Arc<ExistingRelations>,
-        connection: Option<&Connection>,
+        db: &DatabaseAccess,
         done: &mut Vec<NodeId>,
         out: &mut Definitions,
     ) -> Result<(), CompileError> {
@@ -395,8 +406,8 @@ impl Compiler {
                 continue;
             }
             done.push(*id);
-            let compiled = self.ephemeral(*id, bindings, existing, connection)?;
-            self.collect(&compiled.ctes, bindings, existing, connection, done, out)?;
+            let compiled = self.ephemeral(*id, bindings, existing, db)?;
+            self.collect(&compiled.ctes, bindings, existing, db, done, out)?;
             out.0.push((
                 format!("__dbt__cte__{}", self.manifest.node(*id).alias),
                 (*compiled.sql).clone(),
@@ -413,7 +424,7 @@ impl Compiler {
         id: NodeId,
         bindings: &Arc<Bindings>,
         existing: &Arc<ExistingRelations>,
-        connection: Option<&Connection>,
+        db: &DatabaseAccess,
     ) -> Result<Compiled, CompileError> {
         let node = self.manifest.node(id);
         if let Some(bound) = self.bind_form(node, bindings) {
@@ -425,7 +436,7 @@ impl Compiler {
         if let Some(found) = known.filter(|_| is_kept) {
             return Ok(found);
         }
-        let rendered = self.render(node, bindings, existing, connection)?;
+        let rendered = self.render(node, bindings, existing, db)?;
         let compiled = Compiled { logs: Vec::new(), warnings: Vec::new(), ..rendered };
         if is_kept {
             let mut all = self.ephemeral.lock().unwrap_or_else(PoisonError::into_inner);

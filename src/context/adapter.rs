@@ -248,6 +248,8 @@ fn pure(
             Value::from(format!("__dbt_temp_{name}"))
         }
         "location_exists" => {
+            // Files come and go: what asks for one is never reused.
+            session.record_read(RenderQuestion::Now);
             Value::from(session.project.system.is_file(args.text(0, "location")?.as_str().into()))
         }
         _ => return Ok(None),
@@ -356,7 +358,9 @@ fn live<T>(
             let result = connection.with(ask);
             result.map_err(|e| session.stop(Abort::Database { error: e, sql: sql.to_owned() }))
         }
-        DatabaseAccess::None | DatabaseAccess::Offline => Err(session.stop(Abort::NeedsDatabase)),
+        DatabaseAccess::None | DatabaseAccess::Offline | DatabaseAccess::Deferred => {
+            Err(session.stop(Abort::NeedsDatabase))
+        }
     }
 }
 

@@ -148,6 +148,11 @@ pub(crate) fn fingerprint_macro(found: Option<&MacroDef>) -> Option<Fingerprint>
 }
 
 impl ContextProject {
+    /// Whether an input that was read is the same now.
+    pub(crate) fn still_answers(&self, read: &RenderRead) -> bool {
+        self.answer(&read.question) == Some(read.answer)
+    }
+
     /// The current fingerprint of an input; `Some(None)` if the input does not exist. `None`: the
     /// input differs at every read.
     pub(crate) fn answer(&self, question: &RenderQuestion) -> Option<Option<Fingerprint>> {

@@ -139,6 +139,8 @@ pub(crate) enum DatabaseAccess {
     /// No access, at compile: only `ExistingRelations` answers questions about `this`; any other
     /// question stops the render.
     Offline,
+    /// No access yet, at compile: a connection follows, with which a render that asks is repeated.
+    Deferred,
     Live(Connection),
 }
 
@@ -394,7 +396,7 @@ impl RenderSession {
         }
         match &self.db {
             DatabaseAccess::Live(connection) => connection.with(how),
-            DatabaseAccess::None | DatabaseAccess::Offline => Ok(()),
+            DatabaseAccess::None | DatabaseAccess::Offline | DatabaseAccess::Deferred => Ok(()),
         }
     }
 

@@ -4,7 +4,7 @@ use super::OpsError;
 use super::choose::choose_nodes;
 use super::inline::render_inline;
 use crate::compile::{CompileError, Compiled, Compiler};
-use crate::context::{Bindings, LogLine};
+use crate::context::{Bindings, DatabaseAccess, LogLine};
 use crate::engine::{Connection, ExistingRelations};
 use crate::manifest::{Node, NodeId, ResourceType};
 use crate::outcome::{NodeOutcome, RunResult, RunStatus, Timing};
@@ -124,7 +124,14 @@ pub(super) fn write_compiled(
 /// Writes `run_results.json`, with a success for each compiled node.
 fn write_compile_results(revision: &Revision, compiled: &[TimedSql]) -> Result<(), OpsError> {
     let results: Vec<RunResult> = compiled.iter().map(|one| success(revision, one)).collect();
-    let seconds = compiled.iter().map(TimedSql::seconds).sum();
+    let started = compiled.iter().map(|one| one.started).min();
+    let completed = compiled.iter().map(|one| one.completed).max();
+    let seconds = match (started, completed) {
+        (Some(started), Some(completed)) => {
+            completed.duration_since(started).as_secs_f64().max(0.0)
+        }
+        _ => 0.0,
+    };
     let folder = &revision.manifest.project.target_path;
     Ok(write_results(&revision.settings, folder, &results, seconds)?)
 }
@@ -147,8 +154,9 @@ fn success(revision: &Revision, one: &TimedSql) -> RunResult {
 
 /// Compiles nodes into files below the target path. As in dbt, the first error ends the command.
 ///
-/// On all cores, without the connection. Nodes whose templates query the database are compiled one
-/// after the other, in their order, because a query may depend on an earlier one.
+/// Nodes are compiled on all cores, without the connection. Those whose templates query the
+/// database are compiled once more with it, one after the other, because a query may depend on an
+/// earlier one. Files are written in the order of nodes: snapshots of one file share theirs.
 pub(super) fn compile_into_files(
     revision: &Revision,
     chosen: &[NodeId],
@@ -156,71 +164,63 @@ pub(super) fn compile_into_files(
     connection: Option<&Connection>,
     notices: &mut Notices<'_>,
 ) -> Result<Vec<TimedSql>, OpsError> {
-    let manifest = &revision.manifest;
+    let (manifest, system) = (&revision.manifest, &revision.settings.system);
     let ids = chosen.iter().map(|id| manifest.node(*id).unique_id.clone()).collect();
     let compiler = revision.compiler(ids);
-    let files = NodeFiles { revision, compiler, existing: Arc::new(existing) };
-    let compiled: Vec<_> = chosen.par_iter().map(|id| files.compile(*id, None)).collect();
+    let compiling = Compiling { revision, compiler, existing: Arc::new(existing) };
+    let first = match connection {
+        Some(_) => DatabaseAccess::Deferred,
+        None => DatabaseAccess::Offline,
+    };
+    let compiled: Vec<_> = chosen.par_iter().map(|id| compiling.compile(*id, &first)).collect();
     let mut all = Vec::with_capacity(chosen.len());
     for (id, compiled) in chosen.iter().zip(compiled) {
+        let node = manifest.node(*id);
         let compiled = match (compiled, connection) {
-            (Err(CompileFailure::NeedsDatabase), Some(_)) => files.compile(*id, connection),
+            (Err(CompileError::NeedsDatabase), Some(connection)) => {
+                compiling.compile(*id, &DatabaseAccess::Live(connection.clone()))
+            }
             (compiled, _) => compiled,
         };
-        let (one, logs) = compiled.map_err(|failure| failure.into_error(manifest.node(*id)))?;
+        let (one, logs) = compiled.map_err(|e| compile_error(e, node))?;
         for line in logs {
             notices(Notice::log(line));
         }
+        let path = manifest.project.target_path.join("compiled").join(artifact_path(node));
+        system.write_generated(&path, one.sql.as_str().as_bytes())?;
         all.push(one);
     }
     Ok(all)
 }
 
-/// Compiles nodes and writes the files of their SQL.
-struct NodeFiles<'a> {
+fn compile_error(e: CompileError, node: &Node) -> OpsError {
+    match e {
+        CompileError::Diagnostic(d) => WorkspaceError::from(*d).into(),
+        CompileError::NeedsDatabase => OpsError::usage_with_hint(
+            format!("`{}` asks the database something while it is compiled", node.name),
+            "leave out --no-introspect",
+        ),
+    }
+}
+
+/// The compilation of many nodes.
+struct Compiling<'a> {
     revision: &'a Revision,
     compiler: Compiler,
     existing: Arc<ExistingRelations>,
 }
 
-/// Why a node has no file.
-enum CompileFailure {
-    /// Its template queries the database, and there is no connection.
-    NeedsDatabase,
-    Failed(OpsError),
-}
-
-impl CompileFailure {
-    fn into_error(self, node: &Node) -> OpsError {
-        match self {
-            CompileFailure::NeedsDatabase => OpsError::usage_with_hint(
-                format!("`{}` asks the database something while it is compiled", node.name),
-                "leave out --no-introspect",
-            ),
-            CompileFailure::Failed(e) => e,
-        }
-    }
-}
-
-impl NodeFiles<'_> {
+impl Compiling<'_> {
     /// The SQL of a node, and what its template logged.
     fn compile(
         &self,
         id: NodeId,
-        connection: Option<&Connection>,
-    ) -> Result<(TimedSql, Vec<LogLine>), CompileFailure> {
-        let (manifest, system) = (&self.revision.manifest, &self.revision.settings.system);
-        let started = system.now();
-        let compiled =
-            self.compiler.compile(id, &Arc::new(Bindings::default()), &self.existing, connection);
-        let Compiled { sql, logs, .. } = compiled.map_err(|e| match e {
-            CompileError::Diagnostic(d) => CompileFailure::Failed(WorkspaceError::from(*d).into()),
-            CompileError::NeedsDatabase => CompileFailure::NeedsDatabase,
-        })?;
-        let path = artifact_path(manifest.node(id));
-        let path = manifest.project.target_path.join("compiled").join(path);
-        let written = system.write_generated(&path, sql.as_str().as_bytes());
-        written.map_err(|e| CompileFailure::Failed(e.into()))?;
+        db: &DatabaseAccess,
+    ) -> Result<(TimedSql, Vec<LogLine>), CompileError> {
+        let system = &self.revision.settings.system;
+        let (started, bindings) = (system.now(), Arc::new(Bindings::default()));
+        let Compiled { sql, logs, .. } =
+            self.compiler.compile_with(id, &bindings, &self.existing, db)?;
         Ok((TimedSql { id, sql, started, completed: system.now() }, logs))
     }
 }

@@ -245,8 +245,8 @@ impl ParseCache {
     }
 }
 
-/// Stores the results that another process can use. Results with diagnostics in other files are
-/// left out. Results cannot contain secrets: those can be read in profiles and packages only.
+/// Stores the results for another process. One with diagnostics in other files is never reused
+/// (`RenderRead::never`). Results cannot contain secrets: those can be read in profiles and packages only.
 impl CacheFile for ParseCache {
     const FILE: &'static str = "strata_parse.bin";
 

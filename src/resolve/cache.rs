@@ -94,7 +94,7 @@ impl ResolveCache {
         let context = &parsed.context;
         let circumstances = Some(circumstances(sources, parsed));
         if self.circumstances != circumstances
-            || self.reads.iter().any(|read| context.answer(&read.question) != Some(read.answer))
+            || !self.reads.iter().all(|read| context.still_answers(read))
         {
             self.nodes.clear();
             self.reads.clear();
@@ -208,7 +208,7 @@ fn circumstances(sources: &LoadedProject, parsed: &ParsedProject) -> Fingerprint
         key = key.number(u64::from(change.span.start)).number(u64::from(change.span.end));
         key = write_map(key, &change.map);
     }
-    write_target(key, &parsed.context).finish()
+    write_target(key, &parsed.context).flag(parsed.context.store_failures).finish()
 }
 
 /// Writes a tree with the start of each value's span. The ends are left out, because that of the

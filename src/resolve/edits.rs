@@ -15,7 +15,7 @@ use crate::hash::Fingerprint;
 use crate::jinja::Renderer;
 use crate::load::LoadedProject;
 use crate::manifest::{Graph, Manifest, Node};
-use crate::parse::{ParsedNode, ParsedProject, Properties};
+use crate::parse::{DocBlock, ParsedNode, ParsedProject, Properties};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -25,6 +25,7 @@ pub(super) struct LastPass {
     options: Fingerprint,
     renderer: Arc<Renderer>,
     properties: Vec<Arc<Properties>>,
+    docs: Vec<DocBlock>,
     nodes: Vec<Arc<ParsedNode>>,
     /// Where the node of each of `nodes` is; `None` if it is not in the graph.
     placed: Vec<Option<Placed>>,
@@ -45,6 +46,7 @@ impl LastPass {
             options: sources.fingerprint_options(),
             renderer: parsed.renderer.clone(),
             properties: parsed.properties.clone(),
+            docs: parsed.docs.clone(),
             nodes: parsed.nodes.clone(),
             placed,
             manifest,
@@ -61,6 +63,7 @@ impl LastPass {
     ) -> Option<Vec<(usize, Placed)>> {
         let is_same = Arc::ptr_eq(&self.renderer, &parsed.renderer)
             && share_all(&self.properties, &parsed.properties)
+            && self.docs == parsed.docs
             && self.nodes.len() == parsed.nodes.len()
             && self.options == sources.fingerprint_options();
         if !is_same {
@@ -68,6 +71,7 @@ impl LastPass {
         }
         let mut edited = Vec::new();
         for (i, (before, now)) in self.nodes.iter().zip(&parsed.nodes).enumerate() {
+            // Hooks of the project file are not cached: they are made anew, and are mostly equal.
             if Arc::ptr_eq(before, now) || before == now {
                 continue;
             }
@@ -82,14 +86,14 @@ fn share_all<T>(one: &[Arc<T>], other: &[Arc<T>]) -> bool {
     one.len() == other.len() && one.iter().zip(other).all(|(a, b)| Arc::ptr_eq(a, b))
 }
 
-/// An edited node, made again.
+/// An edited node, made again, with the diagnostics of making it and of binding its references.
 struct Remade<'a> {
     item: usize,
     placed: Placed,
     described: Option<NodeDescription<'a>>,
     node: Arc<Node>,
-    findings: Vec<Diagnostic>,
-    complaints: Vec<Diagnostic>,
+    made: Vec<Diagnostic>,
+    bound: Vec<Diagnostic>,
     reads: BTreeSet<RenderRead>,
 }
 
@@ -104,7 +108,7 @@ pub(super) fn resolve_edit(
     let mut findings = last.findings;
     edited.iter().for_each(|(item, placed)| findings.forget(*item, placed.place));
     let files = edited.iter().map(|(item, _)| parsed.nodes[*item].span.file).collect();
-    if findings.concern(&files) {
+    if findings.have_label_in(&files) {
         return None;
     }
     let ground = ResolveContext::new(parsed, sources, &mut Vec::new());
@@ -114,9 +118,9 @@ pub(super) fn resolve_edit(
     let mut nodes = last.manifest.nodes.clone();
     let mut are_edges_same = true;
     for Remade { placed, node, .. } in &remade {
-        let place = &mut nodes[placed.id.index()];
-        are_edges_same &= place.depends_on == node.depends_on;
-        *place = node.clone();
+        let before = &mut nodes[placed.id.index()];
+        are_edges_same &= before.depends_on == node.depends_on;
+        *before = node.clone();
     }
     let graph = match are_edges_same {
         true => last.manifest.graph.clone(),
@@ -125,13 +129,13 @@ pub(super) fn resolve_edit(
     if !are_edges_same && !graph.cycles().is_empty() {
         return None;
     }
-    for Remade { item, placed, described, node, findings: made, complaints, reads } in remade {
+    for Remade { item, placed, described, node, made, bound, reads } in remade {
         let parsed = &parsed.nodes[item];
         cache.forget(&ResolvedItem::Node(last.nodes[item].clone()));
         cache.insert(ResolvedItem::Node(parsed.clone()), described.as_ref(), Some(node), &made);
         cache.note_reads(reads);
         findings.made.extend(made.into_iter().map(|d| (item, d)));
-        findings.bound.extend(complaints.into_iter().map(|d| (placed.place, d)));
+        findings.bound.extend(bound.into_iter().map(|d| (placed.place, d)));
     }
     findings.sort();
     cache.note_reads(ground.names.reads());
@@ -164,8 +168,8 @@ fn remake<'a>(
         placed,
         described,
         node: Arc::new(node),
-        findings: maker.out,
-        complaints: bound.complaints,
+        made: maker.out,
+        bound: bound.complaints,
         reads: maker.reads,
     })
 }

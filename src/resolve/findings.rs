@@ -25,7 +25,7 @@ impl Findings {
     }
 
     /// Whether a diagnostic has a label in one of the files.
-    pub(super) fn concern(&self, files: &BTreeSet<FileId>) -> bool {
+    pub(super) fn have_label_in(&self, files: &BTreeSet<FileId>) -> bool {
         let single = self.made.iter().chain(&self.bound).map(|(_, d)| d);
         let mut labels =
             single.chain(&self.project).flat_map(|d| d.primary.iter().chain(&d.secondary));

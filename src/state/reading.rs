@@ -1,9 +1,10 @@
 //! The record of a project that was read without errors, with everything that the result depends on.
 
 use crate::cache::CacheFile;
-use crate::context::{ContextProject, LogLine, RenderQuestion, RenderRead};
+use crate::context::{LogLine, RenderQuestion, RenderRead};
 use crate::diag::{Diagnostic, Label};
 use crate::hash::Fingerprint;
+use crate::load::LoadedProject;
 use crate::source::{FileId, SourceMap, of_file};
 use camino::Utf8PathBuf;
 use serde::{Deserialize, Serialize};
@@ -55,9 +56,11 @@ impl ReadingRecord {
     }
 
     /// Whether the project would be read with the same result. `inputs` are those that it has now.
-    pub(crate) fn holds(&self, inputs: Fingerprint, context: &ContextProject) -> bool {
-        let is_same = |read: &RenderRead| context.answer(&read.question) == Some(read.answer);
-        self.inputs == inputs && self.reads.iter().all(is_same)
+    pub(crate) fn holds(&self, inputs: Fingerprint, project: &LoadedProject) -> bool {
+        self.inputs == inputs
+            && self.reads.iter().all(|read| project.context.still_answers(read))
+            // A package's folder may have another name, which is not an input but is shown.
+            && self.warnings.iter().all(|stored| stored.diagnostic(&project.map).is_some())
     }
 
     /// The warnings, with the file ids of this process.

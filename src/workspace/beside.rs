@@ -39,7 +39,7 @@ pub(crate) struct DatabaseOpening(BackgroundThread<Result<Box<dyn Warehouse>, En
 
 impl DatabaseOpening {
     /// Starts to open the database, but only if its files exist and their state can be observed
-    /// from outside (see `ConnectionOptions::state`): a command that fails before it needs the
+    /// from outside (see `ConnectionOptions::database_state`): a command that fails before it needs the
     /// database must not create it.
     pub(crate) fn start(settings: &Settings, target: &Target) -> Option<DatabaseOpening> {
         target.connection.database_state(settings.system.as_ref())?;

@@ -106,6 +106,12 @@ const FILES: &[(&str, &[&str])] = &[
             "{% snapshot f %}",
         ],
     ),
+    (
+        "models/more.md",
+        &["{% docs about %}text{% enddocs %}", "\n{% docs about %}text{% enddocs %}"],
+    ),
+    ("packages.yml", &["packages: [{local: gone}]\n"]),
+    ("selectors.yml", &["selectors: [\n"]),
     (".dbtignore", &["d.sql\n", "marts/\n"]),
 ];
 

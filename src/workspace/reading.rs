@@ -196,10 +196,12 @@ impl Workspace {
         Ok(LoadedFiles { loaded: Some((sources, macros)), map, diagnostics })
     }
 
-    /// A fingerprint of the project's inputs, if all files were parsed before with the same result.
+    /// A fingerprint of the project's inputs, if it could be loaded without errors and all files were
+    /// parsed before with the same result.
     pub(crate) fn known_inputs(&self, files: &LoadedFiles) -> Option<Fingerprint> {
         let (sources, macros) = files.loaded.as_ref()?;
-        let is_known = macros.are_results_known(sources, &self.cache.parse);
+        let has_errors = files.diagnostics.iter().any(Diagnostic::is_error);
+        let is_known = !has_errors && macros.are_results_known(sources, &self.cache.parse);
         is_known.then(|| self.fingerprint_inputs(sources)).flatten()
     }
 
@@ -209,7 +211,7 @@ impl Workspace {
         let (sources, _) = files.loaded.as_ref()?;
         let system = self.settings.cache_system()?;
         let record: ReadingRecord = read_cache_file(system, &sources.target_path)?;
-        record.holds(inputs, &sources.context).then_some(record)
+        record.holds(inputs, sources).then_some(record)
     }
 
     /// Parses the files that changed, with everything that depends on them.
@@ -228,7 +230,7 @@ impl Workspace {
         let files = self.cache.parse.fingerprint(sources)?;
         let key = KeyWriter::new("inputs").fingerprint(Some(files));
         let key = key.fingerprint(Some(sources.context.facts.target()));
-        let key = key.value(&sources.selectors);
+        let key = key.value(&sources.selectors).flag(sources.context.store_failures);
         Some(key.fingerprint(Some(sources.fingerprint_options())).finish())
     }
 

@@ -15,7 +15,6 @@ use super::{Notice, Notices, Revision, Settings, Workspace, WorkspaceError};
 use crate::cache::{KeyWriter, read_cache_file, write_cache_file};
 use crate::changes::{NodeDefinition, Verdict, fingerprint_definitions};
 use crate::config::Json;
-use crate::context::RenderRead;
 use crate::engine::{DatabaseState, ExistingRelations, RelationKind, Target, Warehouse};
 use crate::hash::{FastMap, Fingerprint};
 use crate::inspect::inspect_relations;
@@ -89,12 +88,10 @@ impl UnchangedCheck {
     ) -> Option<UnchangedBuild> {
         let (sources, _) = files.loaded.as_ref()?;
         let (record, known) = (self.record.as_ref()?, self.known?);
-        let context = &sources.context;
-        let holds = |read: &RenderRead| context.answer(&read.question) == Some(read.answer);
-        let is_same = record.reading.holds(known, context)
+        let is_same = record.reading.holds(known, sources)
             && record.seeds == self.seeds
             && record.manifest == manifest_stamp(settings, &sources.target_path)
-            && record.reads.iter().all(holds);
+            && record.reads.iter().all(|read| sources.context.still_answers(read));
         let record = self.record.take_if(|_| is_same)?;
         let target_path = sources.target_path.clone();
         Some(UnchangedBuild { record, target: sources.target.clone(), target_path })

@@ -108,6 +108,18 @@ fn incremental_models_append_replace_and_refuse_to_merge() {
 }
 
 #[test]
+fn compile_sees_the_columns_that_a_build_sees() {
+    let p = project(&[(
+        "models/t.sql",
+        "{{ config(materialized='incremental') }} select date('now') as d\n\
+         {% if is_incremental() %}-- {% for c in adapter.get_columns_in_relation(this) %}{{ c.name }}:{{ c.data_type }}{% endfor %}{% endif %}",
+    )]);
+    p.ok(&["build"]);
+    let compiled = p.ok(&["compile", "--select", "t"]).out;
+    assert!(compiled.contains("-- d:TEXT"), "{compiled}");
+}
+
+#[test]
 fn columns_that_come_and_go() {
     let model = |columns: &str, change: &str| {
         format!(
