@@ -116,7 +116,7 @@ fn compile_sees_the_columns_that_a_build_sees() {
     )]);
     p.ok(&["build"]);
     let compiled = p.ok(&["compile", "--select", "t"]).out;
-    assert!(compiled.contains("-- d:TEXT"), "{compiled}");
+    assert!(compiled.contains("-- d:text"), "{compiled}");
 }
 
 #[test]
