@@ -121,9 +121,8 @@ impl<'a, 'n> Build<'a, 'n> {
         notices: &'a mut Notices<'n>,
     ) -> Result<Build<'a, 'n>, Ended> {
         let files = workspace.load_files()?;
-        let known = workspace.known_inputs(&files);
         let settings = workspace.settings().clone();
-        let check = || UnchangedCheck::new(&settings, options, &files, known);
+        let check = || UnchangedCheck::new(workspace, options, &files);
         let mut unchanged = if task.is_none() { check() } else { None };
         let found = unchanged.as_mut().and_then(|u| u.holds_for_files(&settings, &files));
         if let Some(found) = found {
@@ -133,8 +132,9 @@ impl<'a, 'n> Build<'a, 'n> {
         }
         // If the definitions may show that there is nothing to do, the database is opened only
         // after they were compared.
-        let may_hold = unchanged.as_ref().is_some_and(UnchangedCheck::may_hold)
-            && (known.is_some() || !settings.cache);
+        let may_hold = unchanged
+            .as_ref()
+            .is_some_and(|check| check.may_hold() && (check.are_files_known() || !settings.cache));
         let target = files.target().filter(|_| !may_hold);
         let opening = target.and_then(|target| DatabaseOpening::start(&settings, target));
         let revision = workspace.open_loaded(files, notices)?;

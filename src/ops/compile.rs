@@ -19,6 +19,7 @@ use crate::workspace::{
 };
 use camino::Utf8PathBuf;
 use rayon::prelude::*;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 #[derive(Clone, Debug, Default)]
@@ -156,7 +157,7 @@ fn success(revision: &Revision, one: &TimedSql) -> RunResult {
 ///
 /// Nodes are compiled on all cores, without the connection. Those whose templates query the
 /// database are compiled once more with it, one after the other, because a query may depend on an
-/// earlier one. Files are written in the order of nodes: snapshots of one file share theirs.
+/// earlier one. Nodes before an error have their files.
 pub(super) fn compile_into_files(
     revision: &Revision,
     chosen: &[NodeId],
@@ -164,33 +165,26 @@ pub(super) fn compile_into_files(
     connection: Option<&Connection>,
     notices: &mut Notices<'_>,
 ) -> Result<Vec<TimedSql>, OpsError> {
-    let (manifest, system) = (&revision.manifest, &revision.settings.system);
-    let ids = chosen.iter().map(|id| manifest.node(*id).unique_id.clone()).collect();
+    let ids = chosen.iter().map(|id| revision.manifest.node(*id).unique_id.clone()).collect();
     let compiler = revision.compiler(ids);
     let compiling = Compiling { revision, compiler, existing: Arc::new(existing) };
-    let first = match connection {
-        Some(_) => DatabaseAccess::Deferred,
-        None => DatabaseAccess::Offline,
-    };
-    let compiled: Vec<_> = chosen.par_iter().map(|id| compiling.compile(*id, &first)).collect();
     let mut all = Vec::with_capacity(chosen.len());
-    for (id, compiled) in chosen.iter().zip(compiled) {
-        let node = manifest.node(*id);
-        let compiled = match (compiled, connection) {
-            (Err(CompileError::NeedsDatabase), Some(connection)) => {
-                compiling.compile(*id, &DatabaseAccess::Live(connection.clone()))
-            }
-            (compiled, _) => compiled,
-        };
-        let (one, logs) = compiled.map_err(|e| compile_error(e, node))?;
-        for line in logs {
-            notices(Notice::log(line));
-        }
-        let path = manifest.project.target_path.join("compiled").join(artifact_path(node));
-        system.write_generated(&path, one.sql.as_str().as_bytes())?;
-        all.push(one);
-    }
-    Ok(all)
+    let ended = compiling.compile_all(chosen, connection, &mut all, notices);
+    write_sql_files(revision, &all)?;
+    ended.map(|()| all)
+}
+
+/// Writes the SQL of nodes below the target path, on all cores. Of snapshots in one file, which
+/// share theirs, the last one stays.
+fn write_sql_files(revision: &Revision, compiled: &[TimedSql]) -> Result<(), SystemError> {
+    let (manifest, system) = (&revision.manifest, &revision.settings.system);
+    let folder = manifest.project.target_path.join("compiled");
+    let files = compiled.iter().map(|one| (artifact_path(manifest.node(one.id)), &one.sql));
+    let files: BTreeMap<_, _> = files.collect();
+    let write = |(path, sql): (String, &Arc<SqlText>)| {
+        system.write_generated(&folder.join(path), sql.as_str().as_bytes())
+    };
+    files.into_par_iter().map(write).collect()
 }
 
 fn compile_error(e: CompileError, node: &Node) -> OpsError {
@@ -211,6 +205,36 @@ struct Compiling<'a> {
 }
 
 impl Compiling<'_> {
+    /// Compiles nodes, and adds them in their order up to the first error.
+    fn compile_all(
+        &self,
+        chosen: &[NodeId],
+        connection: Option<&Connection>,
+        all: &mut Vec<TimedSql>,
+        notices: &mut Notices<'_>,
+    ) -> Result<(), OpsError> {
+        let first = match connection {
+            Some(_) => DatabaseAccess::Deferred,
+            None => DatabaseAccess::Offline,
+        };
+        let compiled: Vec<_> = chosen.par_iter().map(|id| self.compile(*id, &first)).collect();
+        for (id, compiled) in chosen.iter().zip(compiled) {
+            let compiled = match (compiled, connection) {
+                (Err(CompileError::NeedsDatabase), Some(connection)) => {
+                    self.compile(*id, &DatabaseAccess::Live(connection.clone()))
+                }
+                (compiled, _) => compiled,
+            };
+            let node = self.revision.manifest.node(*id);
+            let (one, logs) = compiled.map_err(|e| compile_error(e, node))?;
+            for line in logs {
+                notices(Notice::log(line));
+            }
+            all.push(one);
+        }
+        Ok(())
+    }
+
     /// The SQL of a node, and what its template logged.
     fn compile(
         &self,

@@ -195,7 +195,6 @@ impl Resolver<'_> {
             ids.push((!bound.dropped).then_some(NodeId(next)));
             next += u32::from(!bound.dropped);
         }
-        let mut graph = Graph::new(next as usize);
         let nodes = std::mem::take(&mut self.nodes);
         for (i, (mut node, bound)) in nodes.into_iter().zip(bound).enumerate() {
             let mut depends_on = bound.parents;
@@ -206,9 +205,6 @@ impl Resolver<'_> {
             // A node that is not in the graph keeps its provisional id, which is never used.
             let id = ids[i];
             let own_id = id.unwrap_or(node.id);
-            for parent in depends_on.iter().filter(|_| id.is_some()) {
-                graph.add_edge(*parent, own_id);
-            }
             // A node that has not changed stays shared with the previous manifest.
             if node.id != own_id || node.depends_on != depends_on || attached != attached_now {
                 self.cache.change(self.keys[i], &mut node, |own| {
@@ -224,7 +220,7 @@ impl Resolver<'_> {
                 None => self.unplaced.push(node),
             }
         }
-        Bound { graph, ids }
+        Bound { graph: connect_nodes(&self.nodes), ids }
     }
 
     /// Where the nodes of files are; `None` for one that is not in the graph.
@@ -243,6 +239,15 @@ impl Resolver<'_> {
         }
         placed
     }
+}
+
+/// The graph of nodes whose references are bound.
+pub(super) fn connect_nodes(nodes: &[Arc<Node>]) -> Graph {
+    let mut graph = Graph::new(nodes.len());
+    for node in nodes {
+        node.depends_on.iter().for_each(|parent| graph.add_edge(*parent, node.id));
+    }
+    graph
 }
 
 /// The place of a node in the pass, and its id in the manifest.

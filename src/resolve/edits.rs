@@ -6,7 +6,7 @@
 //! configs and descriptions come from elsewhere, or an edit of them is not one of texts
 //! (`ParsedNode::differs_only_in_text`).
 
-use super::bind::{Binder, Placed};
+use super::bind::{Binder, Placed, connect_nodes};
 use super::cache::{NodeDescription, ResolvedItem};
 use super::{Findings, NodeMaker, ResolveCache, ResolveContext, project_info};
 use crate::context::RenderRead;
@@ -14,7 +14,7 @@ use crate::diag::Diagnostic;
 use crate::hash::Fingerprint;
 use crate::jinja::Renderer;
 use crate::load::LoadedProject;
-use crate::manifest::{Graph, Manifest, Node};
+use crate::manifest::{Manifest, Node};
 use crate::parse::{DocBlock, ParsedNode, ParsedProject, Properties};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -124,7 +124,7 @@ pub(super) fn resolve_edit(
     }
     let graph = match are_edges_same {
         true => last.manifest.graph.clone(),
-        false => Arc::new(connect(&nodes)),
+        false => Arc::new(connect_nodes(&nodes)),
     };
     if !are_edges_same && !graph.cycles().is_empty() {
         return None;
@@ -172,15 +172,6 @@ fn remake<'a>(
         bound: bound.complaints,
         reads: maker.reads,
     })
-}
-
-/// The graph of nodes whose references are bound.
-fn connect(nodes: &[Arc<Node>]) -> Graph {
-    let mut graph = Graph::new(nodes.len());
-    for node in nodes {
-        node.depends_on.iter().for_each(|parent| graph.add_edge(*parent, node.id));
-    }
-    graph
 }
 
 #[cfg(test)]

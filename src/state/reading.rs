@@ -7,6 +7,7 @@ use crate::hash::Fingerprint;
 use crate::load::LoadedProject;
 use crate::source::{FileId, SourceMap, of_file};
 use camino::Utf8PathBuf;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -73,14 +74,23 @@ impl CacheFile for ReadingRecord {
     const FILE: &'static str = "strata_reading.bin";
 
     fn to_bytes(&mut self) -> Vec<u8> {
-        // Field names are needed, because JSON numbers are recognized by the name of their only
-        // field.
-        rmp_serde::to_vec_named(self).unwrap_or_default()
+        encode_record(self)
     }
 
     fn from_bytes(bytes: &[u8]) -> Option<ReadingRecord> {
-        of_file(FileId(u32::MAX), || rmp_serde::from_slice(bytes)).ok()
+        decode_record(bytes)
     }
+}
+
+/// The stored form of a record. Field names are needed, because JSON numbers are recognized by the
+/// name of their only field.
+pub(super) fn encode_record<T: Serialize>(record: &T) -> Vec<u8> {
+    rmp_serde::to_vec_named(record).unwrap_or_default()
+}
+
+/// Reads the result of `encode_record`. Spans have no file until they get one of this process.
+pub(super) fn decode_record<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
+    of_file(FileId(u32::MAX), || rmp_serde::from_slice(bytes)).ok()
 }
 
 /// A diagnostic with the paths of its labels, because file ids are only valid within one process.

@@ -2,12 +2,12 @@
 //! result.
 
 use super::ReadingRecord;
+use super::reading::{decode_record, encode_record};
 use crate::cache::CacheFile;
 use crate::context::RenderRead;
 use crate::engine::DatabaseState;
 use crate::hash::Fingerprint;
 use crate::manifest::ResourceType;
-use crate::source::{FileId, of_file};
 use camino::Utf8PathBuf;
 use serde::{Deserialize, Serialize};
 
@@ -33,12 +33,10 @@ impl CacheFile for UnchangedRecord {
     const FILE: &'static str = "strata_settled.bin";
 
     fn to_bytes(&mut self) -> Vec<u8> {
-        // Field names are needed, because JSON numbers are recognized by the name of their only
-        // field.
-        rmp_serde::to_vec_named(self).unwrap_or_default()
+        encode_record(self)
     }
 
     fn from_bytes(bytes: &[u8]) -> Option<UnchangedRecord> {
-        of_file(FileId(u32::MAX), || rmp_serde::from_slice(bytes)).ok()
+        decode_record(bytes)
     }
 }

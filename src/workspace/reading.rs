@@ -2,7 +2,7 @@
 
 use super::notice::tell_warnings;
 use super::{Notice, Notices, Revision, Settings, Workspace, WorkspaceError};
-use crate::cache::{KeyWriter, read_cache_file, write_cache_file};
+use crate::cache::{CacheFile, KeyWriter, read_cache_file, write_cache_file};
 use crate::config::PathKind;
 use crate::context::{LogLine, RenderRead};
 use crate::diag::{Code, Diagnostic};
@@ -34,7 +34,6 @@ impl ReadingCache {
     /// Round-trips the parse cache through its stored form.
     #[cfg(test)]
     pub(super) fn round_trip_bytes(&mut self) {
-        use crate::cache::CacheFile;
         *self = ReadingCache {
             parse: ParseCache::from_bytes(&self.parse.to_bytes()).unwrap(),
             is_begun: true,
@@ -308,9 +307,11 @@ impl Workspace {
             return;
         };
         let folder = &revision.manifest.project.target_path;
+        let mut record = record.clone();
         let stored: Option<ReadingRecord> = read_cache_file(system, folder);
-        if stored.is_none_or(|stored| stored.fingerprint() != record.fingerprint()) {
-            let _ = write_cache_file(system, folder, &mut record.clone());
+        // Fingerprints are not enough: a folder that is called otherwise shows in the warnings alone.
+        if stored.is_none_or(|mut stored| stored.to_bytes() != record.to_bytes()) {
+            let _ = write_cache_file(system, folder, &mut record);
         }
     }
 
@@ -322,11 +323,7 @@ impl Workspace {
 }
 
 /// Sends the source map and the log lines of a reading, before the notices of the work itself.
-pub(super) fn announce_files_and_logs(
-    map: Arc<SourceMap>,
-    logs: &[LogLine],
-    notices: &mut Notices<'_>,
-) {
+fn announce_files_and_logs(map: Arc<SourceMap>, logs: &[LogLine], notices: &mut Notices<'_>) {
     notices(Notice::Files(map));
     for line in logs {
         notices(Notice::log(line.clone()));

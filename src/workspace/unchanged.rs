@@ -50,11 +50,11 @@ pub(crate) struct UnchangedBuild {
 impl UnchangedCheck {
     /// `None` if the command has to run in full and no record of it can be stored.
     pub(crate) fn new(
-        settings: &Settings,
+        workspace: &Workspace,
         options: &BuildOptions,
         files: &LoadedFiles,
-        known: Option<Fingerprint>,
     ) -> Option<UnchangedCheck> {
+        let settings = workspace.settings();
         let (sources, _) = files.loaded.as_ref()?;
         let is_alone =
             settings.state.is_none() && !sources.target.connection.database_files().is_empty();
@@ -72,12 +72,18 @@ impl UnchangedCheck {
             r.request == asked && database.as_ref() == Some(&r.database)
         });
         let seeds = seeds.collect::<Option<_>>()?;
+        let known = workspace.known_inputs(files);
         Some(UnchangedCheck { request: asked, known, seeds, record })
     }
 
     /// Whether there is a record that may still hold.
     pub(crate) fn may_hold(&self) -> bool {
         self.record.is_some()
+    }
+
+    /// Whether no file has to be parsed.
+    pub(crate) fn are_files_known(&self) -> bool {
+        self.known.is_some()
     }
 
     /// The record, if neither the files nor the external inputs read have changed.
