@@ -161,8 +161,10 @@ fn define_node(
         introspective: known.is_some_and(|k| k.text.introspective),
         error: known.and_then(|k| k.error.clone()),
     };
-    // A seed's file is read each time: nothing else shows that it changed.
-    match before.filter(|k| k.fingerprint == fingerprint && !is_seed(node)) {
+    // A seed's file is read each time: nothing else shows that it changed. A unit test is defined by
+    // its model, too.
+    let is_made_anew = is_seed(node) || matches!(node.kind, NodeKind::UnitTest(_));
+    match before.filter(|k| k.fingerprint == fingerprint && !is_made_anew) {
         Some(before) => definition.parts = before.parts.clone(),
         None => {
             let mut parts = BTreeMap::new();

@@ -61,6 +61,7 @@ impl<'a> PartWriter<'a> {
         parts.insert("config".into(), config_text(node));
         match &node.kind {
             NodeKind::Test(TestKind::Generic(test)) => self.write_call(node, test, parts),
+            NodeKind::UnitTest(_) => self.write_tested(node, parts),
             _ if node.resource_type() == ResourceType::Test => {}
             _ => {
                 self.write_hooks(node, parts);
@@ -83,6 +84,19 @@ impl<'a> PartWriter<'a> {
         let asked = self.answers(&node.package, &variable_calls(&arguments));
         insert_part(parts, "arguments", std::iter::once(arguments).chain(asked).collect());
         insert_part(parts, "macro", self.closure_of_call(&node.package, call).to_vec());
+    }
+
+    /// What a unit test is made of, and the model that it tests: its text, the variables that it
+    /// reads and the macros that it calls.
+    fn write_tested(&self, node: &Node, parts: &mut Parts) {
+        parts.insert("rows".into(), node.checksum.value.clone());
+        for tested in node.depends_on.iter().map(|id| self.compiler.manifest.node(*id)) {
+            let text = tested.text.as_ref().map_or("", |text| &*text.raw);
+            let mut texts = vec![text.to_owned()];
+            texts.extend(self.answers(&tested.package, &variable_calls(text)));
+            texts.extend(self.closure_of(&tested.package, calls_of(text)));
+            insert_part(parts, "model", texts);
+        }
     }
 
     /// The unrendered hooks, with the variables that they read and the macros that they call.

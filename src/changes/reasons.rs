@@ -307,7 +307,8 @@ impl State<'_> {
             ResourceType::Model
             | ResourceType::Seed
             | ResourceType::Snapshot
-            | ResourceType::Test => self.stored(node),
+            | ResourceType::Test
+            | ResourceType::UnitTest => self.stored(node),
             _ => {}
         }
     }
@@ -327,7 +328,7 @@ impl State<'_> {
     }
 
     fn stored(&mut self, node: &Node) {
-        let test = node.resource_type() == ResourceType::Test;
+        let test = node.resource_type().is_check();
         let parents = read_parents(self.compare.manifest, node);
         let before = self.compare.recorded.get(&*node.unique_id);
         let taint = parents.iter().find_map(|p| self.taints.get(p)).cloned();
@@ -367,6 +368,10 @@ impl State<'_> {
         }
         if test && !matches!(&*before.version, "pass" | "warn") {
             return Verdict::Stale(Reason::NotPassed(before.version.clone()));
+        }
+        // A unit test reads no rows but its own.
+        if node.resource_type() == ResourceType::UnitTest {
+            return Verdict::Fresh;
         }
         if let Some(reason) = (!test).then(|| altered(self.compare, node, before)).flatten() {
             return Verdict::Stale(reason);

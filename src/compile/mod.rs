@@ -9,7 +9,9 @@ mod call;
 mod form;
 mod node;
 mod project;
+mod unit_test;
 
 pub(crate) use call::MacroCall;
 pub(crate) use node::{CompileError, Compiled, Compiler, render_hook, subject_of};
 pub(crate) use project::{CompiledForm, CompiledNode, CompiledProject, compile_project};
+pub(crate) use unit_test::UnitTestScene;

@@ -3,8 +3,8 @@
 use super::form::{UnboundSql, cut_pieces};
 use crate::config::Json;
 use crate::context::{
-    Abort, Bindings, ContextProject, DatabaseAccess, LogLine, NodeScope, RenderRead, RenderSession,
-    RenderSubject, Runtime, failure_diagnostic,
+    Abort, Bindings, ContextProject, DatabaseAccess, LogLine, NodeScope, RefForm, RenderRead,
+    RenderSession, RenderSubject, Runtime, failure_diagnostic,
 };
 use crate::diag::{Code, Diagnostic};
 use crate::engine::{Connection, ExistingRelations};
@@ -71,6 +71,7 @@ pub(crate) fn subject_of(node: &Node) -> RenderSubject {
         model: Json::Null,
         compiled: None,
         extra: Vec::new(),
+        overrides: None,
     }
 }
 
@@ -131,7 +132,7 @@ impl Compiler {
         self.session_of(subject, node, bindings, existing, db)
     }
 
-    fn session_of(
+    pub(super) fn session_of(
         &self,
         subject: RenderSubject,
         node: &Node,
@@ -167,19 +168,29 @@ impl Compiler {
         existing: &Arc<ExistingRelations>,
         db: &DatabaseAccess,
     ) -> Result<Compiled, CompileError> {
-        let node = self.manifest.node(id);
-        if !node.sql {
-            let d = Diagnostic::error(
-                Code::PythonNeeded,
-                format!("`{}` is a Python model, which cannot be run", node.name),
-            )
-            .primary(node.span, "rewrite it in SQL, or leave it out: --exclude");
-            return Err(CompileError::Diagnostic(Box::new(d)));
+        let compiled = self.compile_body(id, bindings, existing, db)?;
+        self.add_ctes(compiled, bindings, existing, db)
+    }
+
+    /// An error for a Python model.
+    pub(super) fn check_sql(&self, node: &Node) -> Result<(), CompileError> {
+        if node.sql {
+            return Ok(());
         }
-        let mut compiled = match self.bind_form(node, bindings) {
-            Some(bound) => bound,
-            None => self.render(node, bindings, existing, db)?,
-        };
+        let message = format!("`{}` is a Python model, which cannot be run", node.name);
+        let d = Diagnostic::error(Code::PythonNeeded, message)
+            .primary(node.span, "rewrite it in SQL, or leave it out: --exclude");
+        Err(CompileError::Diagnostic(Box::new(d)))
+    }
+
+    /// Adds the CTEs that a node's own text refers to.
+    pub(super) fn add_ctes(
+        &self,
+        mut compiled: Compiled,
+        bindings: &Arc<Bindings>,
+        existing: &Arc<ExistingRelations>,
+        db: &DatabaseAccess,
+    ) -> Result<Compiled, CompileError> {
         if !compiled.ctes.is_empty() {
             let (ctes, reads) = self.definitions(&compiled.ctes, bindings, existing, db)?;
             compiled.reads.extend(reads);
@@ -190,7 +201,7 @@ impl Compiler {
     }
 
     /// Renders a node's own text with the given bindings, without CTEs.
-    fn render(
+    pub(super) fn render(
         &self,
         node: &Node,
         bindings: &Arc<Bindings>,
@@ -198,9 +209,17 @@ impl Compiler {
         db: &DatabaseAccess,
     ) -> Result<Compiled, CompileError> {
         let session = self.session(node, bindings, existing, db.clone());
-        let rendered = self
-            .render_in(node, &session)
-            .map_err(|failure| self.error(&failure, &session, node))?;
+        self.render_in_session(node, &session)
+    }
+
+    /// Renders a node's own text in a session, without CTEs.
+    pub(super) fn render_in_session(
+        &self,
+        node: &Node,
+        session: &Arc<RenderSession>,
+    ) -> Result<Compiled, CompileError> {
+        let rendered =
+            self.render_in(node, session).map_err(|failure| self.error(&failure, session, node))?;
         let record = session.take_record();
         Ok(Compiled {
             sql: Arc::new(rendered.sql.trimmed()),
@@ -212,7 +231,7 @@ impl Compiler {
     }
 
     /// Compiles a node from its form. `None` if it has no form, or if a reference cannot be bound.
-    fn bind_form(&self, node: &Node, bindings: &Bindings) -> Option<Compiled> {
+    pub(super) fn bind_form(&self, node: &Node, bindings: &Bindings) -> Option<Compiled> {
         let form = self.unbound_sql_of(node)?;
         let bound = form.bind(&self.manifest, bindings, self.context.target.engine)?;
         Some(Compiled {
@@ -379,7 +398,7 @@ impl Compiler {
     }
 
     /// The CTEs of ephemeral models, each after those that it reads.
-    fn definitions(
+    pub(super) fn definitions(
         &self,
         ids: &[NodeId],
         bindings: &Arc<Bindings>,
@@ -408,13 +427,18 @@ impl Compiler {
             done.push(*id);
             let compiled = self.ephemeral(*id, bindings, existing, db)?;
             self.collect(&compiled.ctes, bindings, existing, db, done, out)?;
-            out.0.push((
-                format!("__dbt__cte__{}", self.manifest.node(*id).alias),
-                (*compiled.sql).clone(),
-            ));
+            out.0.push((self.cte_name(*id, bindings), (*compiled.sql).clone()));
             out.1.extend(compiled.reads);
         }
         Ok(())
+    }
+
+    /// The name under which references to a node are printed.
+    fn cte_name(&self, id: NodeId, bindings: &Bindings) -> String {
+        match bindings.target(&self.manifest, id).map(|target| target.shape) {
+            Some(RefForm::Cte(name)) => name,
+            _ => format!("__dbt__cte__{}", self.manifest.node(id).alias),
+        }
     }
 
     /// An ephemeral model's text without CTEs, and the ephemeral models that it reads. Logs and
@@ -427,6 +451,11 @@ impl Compiler {
         db: &DatabaseAccess,
     ) -> Result<Compiled, CompileError> {
         let node = self.manifest.node(id);
+        if let Some(query) = bindings.query(id) {
+            let (sql, ctes) = (query.sql.clone(), query.ctes.clone());
+            let (logs, warnings, reads) = Default::default();
+            return Ok(Compiled { sql, ctes, logs, warnings, reads });
+        }
         if let Some(bound) = self.bind_form(node, bindings) {
             return Ok(Compiled { logs: Vec::new(), warnings: Vec::new(), ..bound });
         }

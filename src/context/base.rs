@@ -184,7 +184,10 @@ impl Object for Var {
         let name = args.first().map(Value::to_string).unwrap_or_default();
         match method {
             "has_var" => {
-                let found = session.project.vars.find(&session.package, &name).is_some();
+                let is_overridden =
+                    session.overrides().is_some_and(|overrides| overrides.vars.contains_key(&name));
+                let found =
+                    is_overridden || session.project.vars.find(&session.package, &name).is_some();
                 session
                     .record_read(RenderQuestion::HasVar { package: session.package.clone(), name });
                 Ok(Value::from(found))
@@ -202,6 +205,9 @@ fn env_var(
     let name = args.text(0, "var")?;
     if name.starts_with(SECRET_PREFIX) && !session.project.secrets {
         return Err(session.stop(Abort::SecretEnv(name)));
+    }
+    if let Some(value) = session.overrides().and_then(|overrides| overrides.env_vars.get(&name)) {
+        return Ok(from_json(value));
     }
     let found = session.project.env(&name);
     if !name.starts_with(SECRET_PREFIX) {

@@ -9,6 +9,7 @@ use crate::engine::Target;
 use crate::hash::Fingerprint;
 use crate::jinja::{CallName, MacroDef};
 use crate::system::System;
+use camino::Utf8Path;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -24,6 +25,8 @@ pub(crate) enum RenderQuestion {
         name: String,
     },
     Env(String),
+    /// The content of a file, by its path.
+    File(String),
     Macro {
         package: Arc<str>,
         call: CallName,
@@ -54,6 +57,7 @@ impl cache::Question for RenderQuestion {
                 key.text("has var").text(package).text(name)
             }
             RenderQuestion::Env(name) => key.text("env").text(name),
+            RenderQuestion::File(path) => key.text("file").text(path),
             RenderQuestion::Macro { package, call } => {
                 let key = key.text("macro").text(package);
                 match call {
@@ -165,6 +169,7 @@ impl ContextProject {
                 self.vars.find(package, name).map(|_| Fingerprint::of(name))
             }
             RenderQuestion::Env(name) => self.system.env(name).map(|value| Fingerprint::of(&value)),
+            RenderQuestion::File(path) => self.system.fingerprint(Utf8Path::new(path)).ok(),
             RenderQuestion::Macro { package, call } => fingerprint_macro(
                 self.registry().and_then(|r| r.find_call(package, call)).map(|def| &**def),
             ),

@@ -8,6 +8,7 @@ use crate::engine::{EngineSpec, RelationKind};
 use crate::hash::FastMap;
 use crate::jinja::{Args, error};
 use crate::manifest::{FoundNode, Manifest, NodeId, NodeLookup, RefCall, SourceCall};
+use crate::source::Span;
 use minijinja::value::Value;
 use minijinja::{Error, State};
 use std::sync::Arc;
@@ -80,7 +81,7 @@ fn reference(
         }
     };
     check_dependency(session, id, &call.display(), span)?;
-    target(session, id)
+    target(session, id, span)
 }
 
 /// Resolves a `ref`. The error is a message and a hint.
@@ -114,7 +115,7 @@ fn check_dependency(
     session: &RenderSession,
     id: NodeId,
     written: &str,
-    span: Option<crate::source::Span>,
+    span: Option<Span>,
 ) -> Result<(), Error> {
     let Some(runtime) = &session.runtime else { return Ok(()) };
     let Some(own) = session.subject.node else { return Ok(()) };
@@ -128,10 +129,29 @@ fn check_dependency(
     Err(session.stop(Abort::UnknownRef { message, span, help: Some(help) }))
 }
 
-fn target(session: &RenderSession, id: NodeId) -> Result<Value, Error> {
+/// The value of `this` where something stands for it, as in a unit test.
+pub(super) fn bound_this(session: &RenderSession) -> Option<Value> {
+    let id = session.runtime.as_ref()?.bindings.this()?;
+    target(session, id, None).ok()
+}
+
+/// The error for a reference to a node that no input of the unit test stands for.
+fn no_input(session: &RenderSession, name: &str, span: Option<Span>) -> Error {
+    let test = &session.subject.name;
+    session.stop(Abort::UnknownRef {
+        message: format!("the unit test `{test}` gives no input for `{name}`"),
+        span,
+        help: Some("add it under `given`; `rows: []` stands for an empty relation".to_owned()),
+    })
+}
+
+fn target(session: &RenderSession, id: NodeId, span: Option<Span>) -> Result<Value, Error> {
     let Some(runtime) = &session.runtime else { return Ok(none()) };
     let (manifest, bindings) = (&runtime.manifest, &runtime.bindings);
     let engine = session.project.target.engine;
+    if !bindings.admits(id) {
+        return Err(no_input(session, &manifest.node(id).display_name(), span));
+    }
     let Some(target) = bindings.target(manifest, id) else {
         return Err(error(format!("`{}` has no relation", manifest.node(id).name)));
     };
@@ -205,7 +225,7 @@ fn source(
         FoundNode::Node(id) => {
             // Unlike a model, a source need not be recorded at parse: it does not affect the order
             // of the run, and dbt does not check it either.
-            target(session, id)
+            target(session, id, span)
         }
         _ => Err(session.stop(Abort::UnknownRef {
             message: format!("source `{}.{}` not found", call.source, call.table),

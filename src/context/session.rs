@@ -7,8 +7,10 @@ use super::reads::{RenderQuestion, RenderRead, fingerprint_macro};
 use crate::config::{Json, JsonMap};
 use crate::engine::{Connection, EngineError, ExistingRelations, Relation, Warehouse};
 use crate::jinja::{CallName, MacroDef, Scope};
-use crate::manifest::{Manifest, NodeConfig, NodeId, RefCall, ResourceType, SourceCall, UniqueId};
-use crate::source::{FileId, Span};
+use crate::manifest::{
+    Manifest, NodeConfig, NodeId, RefCall, ResourceType, SourceCall, UniqueId, UnitTestOverrides,
+};
+use crate::source::{FileId, Span, SqlText};
 use minijinja::Error;
 use minijinja::value::Value;
 use serde::{Deserialize, Serialize};
@@ -40,6 +42,8 @@ pub(crate) struct RenderSubject {
     pub(crate) compiled: Option<Arc<str>>,
     /// Members that the caller adds, such as `results` and `schemas` of on-run-end hooks.
     pub(crate) extra: Vec<(&'static str, Value)>,
+    /// What stands for macros, variables and environment variables, in a unit test.
+    pub(crate) overrides: Option<Arc<UnitTestOverrides>>,
 }
 
 /// How a reference to a node is printed.
@@ -67,6 +71,19 @@ pub(crate) struct Bindings {
     pub(crate) empty: bool,
     /// Whether references print with marks around them, so that they can be bound later.
     is_open: bool,
+    /// Whether a reference to a node without an override is an error.
+    is_closed: bool,
+    /// Queries that stand for nodes, in place of what the nodes themselves say.
+    queries: HashMap<NodeId, BoundQuery>,
+    /// The node whose override `this` prints.
+    this: Option<NodeId>,
+}
+
+/// A query that stands for a node as a CTE, and the nodes that it refers to as CTEs itself.
+#[derive(Clone, Debug)]
+pub(crate) struct BoundQuery {
+    pub(crate) sql: Arc<SqlText>,
+    pub(crate) ctes: Vec<NodeId>,
 }
 
 impl Bindings {
@@ -83,6 +100,37 @@ impl Bindings {
     /// Every node prints its own relation, as a query without rows if `empty`.
     pub(crate) fn new(empty: bool) -> Bindings {
         Bindings { empty, ..Bindings::default() }
+    }
+
+    /// Only nodes that are bound can be referred to, as in a unit test.
+    pub(crate) fn closed() -> Bindings {
+        Bindings { is_closed: true, ..Bindings::default() }
+    }
+
+    /// Whether a node can be referred to.
+    pub(super) fn admits(&self, node: NodeId) -> bool {
+        !self.is_closed || self.overrides.contains_key(&node)
+    }
+
+    /// References to the node print the name of a CTE, which is defined by the query.
+    pub(crate) fn bind_query(&mut self, node: NodeId, name: String, query: BoundQuery) {
+        let relation = Relation::new(None, None, &name);
+        self.bind(node, RefTarget { relation, shape: RefForm::Cte(name) });
+        self.queries.insert(node, query);
+    }
+
+    /// The query that stands for a node.
+    pub(crate) fn query(&self, node: NodeId) -> Option<&BoundQuery> {
+        self.queries.get(&node)
+    }
+
+    /// Makes `this` print the override of a node.
+    pub(crate) fn bind_this(&mut self, node: NodeId) {
+        self.this = Some(node);
+    }
+
+    pub(super) fn this(&self) -> Option<NodeId> {
+        self.this
     }
 
     pub(crate) fn bind(&mut self, node: NodeId, target: RefTarget) {
@@ -490,7 +538,12 @@ impl RenderSession {
             package: self.package.clone(),
             name: name.to_owned(),
         });
-        self.project.vars.find(&self.package, name)
+        let overridden = self.overrides().and_then(|overrides| overrides.vars.get(name));
+        overridden.or_else(|| self.project.vars.find(&self.package, name))
+    }
+
+    pub(super) fn overrides(&self) -> Option<&UnitTestOverrides> {
+        self.subject.overrides.as_deref()
     }
 
     /// Records the external input that the member `name` depends on.
@@ -603,6 +656,10 @@ impl Scope for NodeScope {
         self.0.record_read(RenderQuestion::MacroNames(self.0.package.clone()));
     }
 
+    fn replacement(&self, package: Option<&str>, name: &str) -> Option<Value> {
+        self.0.overrides()?.of_name(package, name).map(crate::jinja::from_json)
+    }
+
     fn names(&self) -> Vec<&'static str> {
         let own = [
             "adapter",
@@ -629,10 +686,13 @@ impl NodeScope {
         }
         Some(match name {
             "execute" => Value::from(session.phase == Phase::Execute),
-            "this" => subject.this.as_ref().map_or_else(
-                || Value::from(()),
-                |r| super::RelationValue::value(r.clone(), session.project.target.engine),
-            ),
+            "this" => match super::refs::bound_this(session) {
+                Some(bound) => bound,
+                None => subject.this.as_ref().map_or_else(
+                    || Value::from(()),
+                    |r| super::RelationValue::value(r.clone(), session.project.target.engine),
+                ),
+            },
             "model" | "node" => session.model(),
             "database" => Value::from(
                 subject

@@ -4,7 +4,7 @@ use super::edits::Edits;
 use super::expressions::is_word_char;
 use super::prepass::{rewrite_detached, rewrite_template};
 use super::registry::{MacroDef, MacroRegistry};
-use super::runtime::{CallSite, Namespace, Trace, run_state};
+use super::runtime::{CallSite, FixedMacro, Namespace, Trace, run_state};
 use super::{filters, methods, operators, python};
 use crate::source::{FileId, Origin, Span, SqlText};
 use indexmap::IndexMap;
@@ -38,6 +38,11 @@ pub(crate) trait Scope: Send + Sync + fmt::Debug {
     }
     /// Called when the names of all macros of a package are read.
     fn record_macro_listing(&self) {}
+    /// The value that stands for a macro, or for another name, in this render.
+    fn replacement(&self, package: Option<&str>, name: &str) -> Option<Value> {
+        let _ = (package, name);
+        None
+    }
     /// The names to iterate over in `context`.
     fn names(&self) -> Vec<&'static str>;
 }
@@ -126,6 +131,12 @@ impl Object for Names {
     }
 
     fn get_value_by_str(self: &Arc<Self>, name: &str) -> Option<Value> {
+        if let Some(value) = self.scope.replacement(None, name) {
+            return match self.registry.lookup(&self.package, name) {
+                Some(_) => Some(FixedMacro::value(value)),
+                None => self.scope.member(name).map(|_| value),
+            };
+        }
         // An empty registry (for YAML) is not searched, and no lookup is reported.
         if !self.registry.defs().is_empty() && !name.starts_with("__") {
             let found = self.registry.lookup(&self.package, name);

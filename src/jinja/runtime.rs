@@ -256,9 +256,32 @@ pub(super) struct Namespace {
     pub(super) scope: Arc<dyn super::Scope>,
 }
 
+/// Stands for a macro: gives the same value for any arguments.
+#[derive(Debug)]
+pub(super) struct FixedMacro(Value);
+
+impl FixedMacro {
+    pub(super) fn value(value: Value) -> Value {
+        Value::from_object(FixedMacro(value))
+    }
+}
+
+impl Object for FixedMacro {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Plain
+    }
+
+    fn call(self: &Arc<Self>, _: &mut State<'_, '_>, _: &[Value]) -> Result<Value, Error> {
+        Ok(self.0.clone())
+    }
+}
+
 impl Namespace {
     fn find(&self, name: &str) -> Option<Value> {
         let found = self.registry.lookup_in(&self.name, name);
+        if let (Some(_), Some(value)) = (found, self.scope.replacement(Some(&self.name), name)) {
+            return Some(FixedMacro::value(value));
+        }
         self.scope.record_macro_lookup(Some(&self.name), name, found.map(|def| &**def));
         found.and_then(|def| self.registry.value_of(def))
     }

@@ -203,6 +203,7 @@ impl YamlRenderer {
             model: Json::Null,
             compiled: None,
             extra: Vec::new(),
+            overrides: None,
         };
         RenderSession::parse_strictly(&self.project, &self.package, subject)
     }

@@ -1,7 +1,7 @@
 //! Converts nodes to the JSON of dbt's `manifest.json` v12, which is also that of `model` and
 //! `graph` in Jinja.
 
-use super::{Column, Manifest, Node, NodeKind, ResourceType, TestKind, artifact_id};
+use super::{Column, Manifest, Node, NodeKind, ResourceType, TestKind, UnitTest, artifact_id};
 use crate::config::{Json, JsonMap, python_str};
 use serde_json::json;
 
@@ -35,9 +35,12 @@ fn column_json(c: &Column) -> JsonMap {
 impl Manifest {
     #[expect(clippy::too_many_lines, reason = "a line for each key of the artifact")]
     pub(crate) fn node_json(&self, node: &Node) -> JsonMap {
+        if let NodeKind::UnitTest(test) = &node.kind {
+            return self.unit_test_json(node, test);
+        }
         let mut m = JsonMap::new();
         let kind = node.resource_type();
-        if !matches!(kind, ResourceType::Exposure | ResourceType::Export | ResourceType::UnitTest) {
+        if !matches!(kind, ResourceType::Exposure | ResourceType::Export) {
             m.insert(
                 "database".into(),
                 text(
@@ -111,9 +114,7 @@ impl Manifest {
                     meta.insert("strata_export".into(), Json::Object(fields));
                 }
             }
-            NodeKind::UnitTest(definition)
-            | NodeKind::Function(definition)
-            | NodeKind::Semantic(_, definition) => {
+            NodeKind::Function(definition) | NodeKind::Semantic(_, definition) => {
                 if let Json::Object(map) = definition {
                     m.extend(
                         map.iter()
@@ -218,7 +219,7 @@ impl Manifest {
         m.insert("unrendered_config".into(), Json::Object(node.config.unrendered().clone()));
         m.insert("created_at".into(), Json::from(0.0));
         let stored = match &node.kind {
-            NodeKind::Exposure(_) | NodeKind::Export(_) | NodeKind::UnitTest(_) => false,
+            NodeKind::Exposure(_) | NodeKind::Export(_) => false,
             // A test stores its failing rows only on request.
             NodeKind::Test(_) => node.stores_failures(false).is_some(),
             _ => !node.is_ephemeral(),
@@ -240,6 +241,28 @@ impl Manifest {
         let macros: Vec<&str> = node.macros.iter().map(|m| &**m).collect();
         m.insert("depends_on".into(), json!({ "macros": macros, "nodes": nodes }));
         m.insert("compiled_path".into(), Json::Null);
+        m
+    }
+
+    fn unit_test_json(&self, node: &Node, test: &UnitTest) -> JsonMap {
+        let mut m = JsonMap::new();
+        test.write_json(&mut m);
+        let tested = node.depends_on.first().map(|id| self.node(*id));
+        let schema = tested.and_then(|model| model.relation.as_ref()?.schema());
+        m.insert("name".into(), Json::from(&*node.name));
+        m.insert("resource_type".into(), Json::from("unit_test"));
+        m.insert("package_name".into(), Json::from(&*node.package));
+        m.insert("path".into(), Json::from(&*node.path));
+        m.insert("original_file_path".into(), Json::from(&*node.original_file_path));
+        m.insert("unique_id".into(), Json::from(&*node.unique_id));
+        m.insert("fqn".into(), node.fqn.iter().map(|p| Json::from(&**p)).collect());
+        m.insert("description".into(), Json::from(node.description.as_str()));
+        let nodes: Vec<&str> = tested.iter().map(|model| &*model.unique_id).collect();
+        m.insert("depends_on".into(), json!({ "macros": [], "nodes": nodes }));
+        m.insert("config".into(), Json::Object(node.config.to_json(ResourceType::UnitTest)));
+        m.insert("checksum".into(), Json::from(node.checksum.value.as_str()));
+        m.insert("schema".into(), text(schema));
+        m.insert("created_at".into(), Json::from(0.0));
         m
     }
 

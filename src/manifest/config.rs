@@ -341,6 +341,7 @@ fn defaults(kind: ResourceType) -> Vec<(&'static str, Json)> {
             ("tags", Json::Array(Vec::new())),
             ("meta", Json::Object(JsonMap::new())),
             ("enabled", Json::Bool(true)),
+            ("static_analysis", Json::Null),
         ],
         ResourceType::Function => vec![
             ("enabled", Json::Bool(true)),

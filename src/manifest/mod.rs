@@ -16,6 +16,7 @@ mod materialization;
 mod node;
 mod node_set;
 mod project;
+mod unit_test;
 
 pub(crate) use address::{OutputAddress, OutputRole, check_addresses};
 pub(crate) use artifact::json_texts;
@@ -34,3 +35,7 @@ pub(crate) use node::{
 };
 pub(crate) use node_set::NodeSet;
 pub(crate) use project::{DocResource, Group, MacroInfo, Manifest, Package, ProjectInfo};
+pub(crate) use unit_test::{
+    Fixture, FixtureCell, FixtureFormat, FixtureRow, FixtureRows, Given, GivenNode, RowsFrom,
+    UnitTest, UnitTestOverrides,
+};

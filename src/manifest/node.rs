@@ -1,6 +1,6 @@
 //! The nodes of the graph.
 
-use super::{Column, FreshnessThreshold, Materialization, NodeConfig, TypedConfig};
+use super::{Column, FreshnessThreshold, Materialization, NodeConfig, TypedConfig, UnitTest};
 use crate::config::{ExportType, Json, JsonMap, YamlMap};
 use crate::engine::{Relation, RelationKind};
 use crate::hash::Fingerprint;
@@ -84,6 +84,11 @@ impl ResourceType {
 
     pub(crate) fn parse(text: &str) -> Option<ResourceType> {
         ResourceType::ALL.into_iter().find(|t| t.as_str() == text)
+    }
+
+    /// Whether it only reads, and passes or fails.
+    pub(crate) fn is_check(self) -> bool {
+        matches!(self, ResourceType::Test | ResourceType::UnitTest)
     }
 
     pub(crate) fn is_refable(self) -> bool {
@@ -240,7 +245,7 @@ pub(crate) enum NodeKind {
     Snapshot,
     Analysis,
     Test(TestKind),
-    UnitTest(Json),
+    UnitTest(Box<UnitTest>),
     Source(Box<SourceTable>),
     Exposure(Box<Exposure>),
     Export(Box<Export>),
@@ -364,10 +369,14 @@ impl Node {
         }
     }
 
-    /// The name in messages: `model.v2` for a version, `source.table` for a source.
+    /// The name in messages: `model.v2` for a version, `source.table` for a source, `model::test` for a
+    /// unit test.
     pub(crate) fn display_name(&self) -> String {
         match (&self.kind, self.version()) {
             (NodeKind::Source(s), _) => format!("{}.{}", s.source_name, self.name),
+            (NodeKind::UnitTest(test), _) => {
+                format!("{}::{}", test.model, test.versioned_name(&self.name))
+            }
             (_, Some(v)) => format!("{}.v{}", self.name, crate::config::python_str(&v.version)),
             _ => self.name.to_string(),
         }

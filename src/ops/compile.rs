@@ -6,7 +6,7 @@ use super::inline::render_inline;
 use crate::compile::{CompileError, Compiled, Compiler};
 use crate::context::{Bindings, DatabaseAccess, LogLine};
 use crate::engine::{Connection, ExistingRelations};
-use crate::manifest::{Node, NodeId, ResourceType};
+use crate::manifest::{Node, NodeId};
 use crate::outcome::{NodeOutcome, RunResult, RunStatus, Timing};
 use crate::plan::CommandVerb;
 use crate::run::{CancelWatch, artifact_path};
@@ -106,10 +106,8 @@ fn only_node<'c>(revision: &Revision, compiled: &'c [TimedSql]) -> Option<&'c Ti
     if let [one] = compiled {
         return Some(one);
     }
-    let mut others = compiled.iter().filter(|one| {
-        let kind = revision.manifest.node(one.id).resource_type();
-        !matches!(kind, ResourceType::Test | ResourceType::UnitTest)
-    });
+    let mut others =
+        compiled.iter().filter(|one| !revision.manifest.node(one.id).resource_type().is_check());
     others.next().filter(|_| others.next().is_none())
 }
 

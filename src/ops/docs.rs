@@ -218,5 +218,6 @@ fn catalog_subject() -> RenderSubject {
         model: serde_json::json!({ "name": "catalog", "resource_type": "operation", "unique_id": "operation.catalog" }),
         compiled: None,
         extra: Vec::new(),
+        overrides: None,
     }
 }

@@ -59,5 +59,6 @@ fn inline_subject() -> RenderSubject {
         model: serde_json::json!({ "name": "inline_query", "resource_type": "sql_operation" }),
         compiled: None,
         extra: Vec::new(),
+        overrides: None,
     }
 }

@@ -123,5 +123,6 @@ fn operation_subject(def: &MacroDef) -> RenderSubject {
         }),
         compiled: None,
         extra: vec![("this", Value::UNDEFINED)],
+        overrides: None,
     }
 }

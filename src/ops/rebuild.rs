@@ -5,7 +5,7 @@ use crate::changes::Verdict;
 use crate::diag::Checked;
 use crate::engine::{EngineErrorKind, Table, Warehouse, limit_rows, select_all};
 use crate::hash::{FastMap, Fingerprint};
-use crate::manifest::{Manifest, NodeId, NodeSet, ResourceType};
+use crate::manifest::{Manifest, NodeId, NodeSet};
 use crate::outcome::{RunResult, RunStatus};
 use crate::plan::CommandVerb;
 use crate::run::{CancelToken, Event, ShowRowsError, SkippedStale, SkippedStaleReason};
@@ -23,12 +23,7 @@ pub(crate) fn select_for_watch(
     revision: &Revision,
     selection: &Selection,
 ) -> Result<Checked<NodeSet>, SystemError> {
-    let mut chosen = revision.select(selection, resource_types_of(CommandVerb::Build))?;
-    // Unit tests cannot be run yet; an error at each save would only be noise.
-    let is_unit_test =
-        |id: NodeId| revision.manifest.node(id).resource_type() == ResourceType::UnitTest;
-    chosen.value.retain(|id| !is_unit_test(id));
-    Ok(chosen)
+    revision.select(selection, resource_types_of(CommandVerb::Build))
 }
 
 #[derive(Clone, Copy, Debug, Default)]

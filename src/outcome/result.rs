@@ -1,6 +1,6 @@
 //! The result of a node.
 
-use super::PublicationEffect;
+use super::{PublicationEffect, RowDiff};
 use crate::config::Json;
 use crate::diag::Diagnostic;
 use crate::engine::Table;
@@ -118,6 +118,8 @@ pub(crate) struct NodeOutcome {
     pub(crate) compiled: Option<Arc<SqlText>>,
     /// The first failing rows of a test, if the run asks for a sample.
     pub(crate) sample: Option<Arc<Table>>,
+    /// The rows in which a unit test's result differs from the expected one.
+    pub(crate) row_diff: Option<Arc<RowDiff>>,
     /// The changes that a publication made, if the run compares contents.
     pub(crate) effect: Option<PublicationEffect>,
 }
@@ -134,6 +136,7 @@ impl NodeOutcome {
             place: None,
             compiled: None,
             sample: None,
+            row_diff: None,
             effect: None,
         }
     }

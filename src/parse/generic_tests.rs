@@ -466,6 +466,7 @@ fn subject_of_test(parser: &NodeParser<'_>, test: &ParsedTest) -> RenderSubject 
         model: Json::Object(JsonMap::new()),
         compiled: None,
         extra: Vec::new(),
+        overrides: None,
     }
 }
 

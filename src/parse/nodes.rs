@@ -381,6 +381,7 @@ impl<'a> NodeParser<'a> {
             model,
             compiled: None,
             extra: Vec::new(),
+            overrides: None,
         }
     }
 

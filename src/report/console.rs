@@ -1,10 +1,11 @@
 //! Output as text for people or as JSON lines for machines.
 
 use super::live::ProgressBars;
+use super::row_diff::{DiffColour, draw_row_diff, short_message};
 use crate::changes::Verdict;
 use crate::diag::{Diagnostic, diagnostic_json, one_line, render_diagnostic};
 use crate::manifest::ResourceType;
-use crate::outcome::{RunResult, RunStatus};
+use crate::outcome::{RowDiff, RunResult, RunStatus};
 use crate::run::{Event, NodeVerdict, StatusTotals};
 use crate::secret::Scrubber;
 use crate::source::SourceMap;
@@ -409,7 +410,7 @@ impl Console {
                 result.outcome.message.as_deref().map(|m| format!(": {m}")).unwrap_or_default()
             }
             RunStatus::Fail | RunStatus::Warn | RunStatus::Skipped => {
-                result.outcome.message.as_deref().map(|m| format!("  {m}")).unwrap_or_default()
+                short_message(&result.outcome).map(|m| format!("  {m}")).unwrap_or_default()
             }
             _ => String::new(),
         };
@@ -426,7 +427,7 @@ impl Console {
             match &result.outcome.failed {
                 Some(failed) => self.diagnostic(&failed.diagnostic),
                 None => {
-                    let message = result.outcome.message.as_deref().unwrap_or_default();
+                    let message = short_message(&result.outcome).unwrap_or_default();
                     let word =
                         if result.outcome.status == RunStatus::Warn { "warning" } else { "failed" };
                     let place = result.outcome.place.map(|span| {
@@ -435,6 +436,9 @@ impl Console {
                     });
                     let text = format!("{word}: {name}: {message}{}", place.unwrap_or_default());
                     self.out(&self.scrubber.scrub(&text));
+                    if let Some(diff) = &result.outcome.row_diff {
+                        self.show_row_diff(diff);
+                    }
                 }
             }
         }
@@ -467,6 +471,23 @@ impl Console {
             let what = if kept_old == 1 { "1 relation stays" } else { "some relations stay" };
             self.say(&format!("{what} as before: the new version did not pass its tests"));
         }
+    }
+
+    /// Prints the rows in which a unit test's result differs from the expected one.
+    fn show_row_diff(&self, diff: &RowDiff) {
+        for line in self.row_diff_lines(diff) {
+            self.out(&self.scrubber.scrub(&line));
+        }
+    }
+
+    /// The rows in which a unit test's result differs from the expected one, coloured.
+    pub(super) fn row_diff_lines(&self, diff: &RowDiff) -> impl Iterator<Item = String> {
+        let lines = draw_row_diff(diff, &|text, colour| match colour {
+            DiffColour::Plain => text.to_owned(),
+            DiffColour::Expected => self.paint(text, AnsiColor::Red),
+            DiffColour::Actual => self.paint(text, AnsiColor::Green),
+        });
+        lines.into_iter()
     }
 
     fn json_event(&mut self, event: &Event) {

@@ -11,6 +11,7 @@ mod lists;
 mod live;
 mod plans;
 mod projects;
+mod row_diff;
 mod rows;
 mod runs;
 mod screen;

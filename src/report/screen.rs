@@ -4,12 +4,13 @@
 //! exactly these lines.
 
 use super::console::{Console, count_of, duration_text};
+use super::row_diff::short_message;
 use super::table::render_table;
 use crate::changes::Verdict;
 use crate::diag::Diagnostic;
 use crate::engine::Table;
 use crate::manifest::ResourceType;
-use crate::outcome::{PublicationEffect, RunStatus, SkipReason};
+use crate::outcome::{PublicationEffect, RowDiff, RunStatus, SkipReason};
 use crate::run::{Event, NodeVerdict, ShowRowsError, SkippedStale, StatusTotals};
 use crate::source::SourceMap;
 use anstyle::AnsiColor;
@@ -72,6 +73,7 @@ struct Row {
     detail: String,
     seconds: f64,
     sample: Option<Arc<Table>>,
+    row_diff: Option<Arc<RowDiff>>,
     diagnostic: Option<Diagnostic>,
 }
 
@@ -87,6 +89,7 @@ impl Row {
             detail: String::new(),
             seconds: 0.0,
             sample: None,
+            row_diff: None,
             diagnostic: None,
         }
     }
@@ -300,12 +303,13 @@ impl Screen {
                 row.seconds = result.seconds;
                 row.detail = match state {
                     State::Failed | State::Warned | State::Skipped => {
-                        outcome.message.unwrap_or_default()
+                        short_message(&outcome).unwrap_or_default()
                     }
                     _ => String::new(),
                 };
                 row.effect = outcome.effect;
                 row.sample = outcome.sample;
+                row.row_diff = outcome.row_diff;
                 row.diagnostic = outcome.failed.map(|f| f.diagnostic);
             }
             _ => {}
@@ -427,6 +431,9 @@ impl Screen {
             line.push_str(&format!("  {}", duration_text(row.seconds)));
         }
         let mut out = vec![line];
+        if let Some(diff) = &row.row_diff {
+            out.extend(self.console.row_diff_lines(diff).map(|line| format!("     {line}")));
+        }
         if let Some(table) = &row.sample {
             let room = width.saturating_sub(7);
             out.extend(

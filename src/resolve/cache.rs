@@ -12,7 +12,7 @@ use crate::config::{COMPARE_UNRENDERED, Yaml, YamlMap, YamlValue};
 use crate::context::{ContextProject, RenderRead};
 use crate::diag::Diagnostic;
 use crate::hash::{FastMap, FastSet, Fingerprint};
-use crate::load::LoadedProject;
+use crate::load::{FileKind, LoadedProject};
 use crate::manifest::Node;
 use crate::parse::{ParsedNode, ParsedProject, Properties, PropertyEntry, VersionPatch};
 use std::collections::BTreeSet;
@@ -26,19 +26,22 @@ pub(super) enum ResolvedItem {
     Source(Arc<Properties>, usize),
     Entry(Arc<Properties>, usize),
     Test(Arc<Properties>, usize),
+    /// A unit test of one version of a model, by the version's place among them.
+    UnitTest(Arc<Properties>, usize, usize),
 }
 
-/// Identifies an item while it is held: its kind, its address and its index there.
+/// Identifies an item while it is held: its kind, its address, its index there and a second one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct ItemKey(u8, usize, usize);
+pub(super) struct ItemKey(u8, usize, usize, usize);
 
 impl ResolvedItem {
     pub(super) fn key(&self) -> ItemKey {
         match self {
-            ResolvedItem::Node(node) => ItemKey(0, Arc::as_ptr(node).addr(), 0),
-            ResolvedItem::Source(file, i) => ItemKey(1, Arc::as_ptr(file).addr(), *i),
-            ResolvedItem::Entry(file, i) => ItemKey(2, Arc::as_ptr(file).addr(), *i),
-            ResolvedItem::Test(file, i) => ItemKey(3, Arc::as_ptr(file).addr(), *i),
+            ResolvedItem::Node(node) => ItemKey(0, Arc::as_ptr(node).addr(), 0, 0),
+            ResolvedItem::Source(file, i) => ItemKey(1, Arc::as_ptr(file).addr(), *i, 0),
+            ResolvedItem::Entry(file, i) => ItemKey(2, Arc::as_ptr(file).addr(), *i, 0),
+            ResolvedItem::Test(file, i) => ItemKey(3, Arc::as_ptr(file).addr(), *i, 0),
+            ResolvedItem::UnitTest(file, i, n) => ItemKey(4, Arc::as_ptr(file).addr(), *i, *n),
         }
     }
 }
@@ -185,6 +188,9 @@ fn circumstances(sources: &LoadedProject, parsed: &ParsedProject) -> Fingerprint
     for package in &sources.packages {
         let options = &package.options;
         key = key.text(package.name());
+        for fixture in package.files.iter().filter(|file| file.kind == FileKind::Fixture) {
+            key = key.text(&fixture.path).fingerprint(Some(fixture.fingerprint));
+        }
         for dispatch in &options.dispatch {
             key = key.text(&dispatch.namespace).texts(&dispatch.search_order);
         }

@@ -104,6 +104,7 @@ impl<'a> DocRenderer<'a> {
             model: serde_json::Value::Null,
             compiled: None,
             extra: Vec::new(),
+            overrides: None,
         };
         let session = RenderSession::parse(self.context, package, subject);
         let missing = Arc::new(Mutex::new(Vec::new()));

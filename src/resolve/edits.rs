@@ -8,6 +8,7 @@
 
 use super::bind::{Binder, Placed, connect_nodes};
 use super::cache::{NodeDescription, ResolvedItem};
+use super::unit_tests::calls_is_incremental;
 use super::{Findings, NodeMaker, ResolveCache, ResolveContext, project_info};
 use crate::context::RenderRead;
 use crate::diag::Diagnostic;
@@ -119,6 +120,10 @@ pub(super) fn resolve_edit(
     let mut are_edges_same = true;
     for Remade { placed, node, .. } in &remade {
         let before = &mut nodes[placed.id.index()];
+        // What its unit tests have to say depends on it.
+        if calls_is_incremental(before) != calls_is_incremental(node) {
+            return None;
+        }
         are_edges_same &= before.depends_on == node.depends_on;
         *before = node.clone();
     }

@@ -14,6 +14,7 @@ mod config;
 mod docs;
 mod edits;
 mod findings;
+mod fixtures;
 mod freshness;
 mod macros;
 mod names;
@@ -25,6 +26,7 @@ mod sources;
 #[cfg(test)]
 pub(crate) mod testing;
 mod tests;
+mod unit_tests;
 
 pub(crate) use cache::ResolveCache;
 
@@ -377,6 +379,7 @@ fn resolve_all(
     let groups = others::collect_groups(parsed);
     out.extend(others::check_groups(&nodes, &groups));
     out.extend(snapshots::check_snapshots(&nodes));
+    out.extend(unit_tests::check_incremental(&nodes));
     let macros = macros::macro_infos(&ground);
     out.extend(macros::check_dispatches(&ground));
     let docs = ground.docs.resources();

@@ -208,6 +208,7 @@ impl<'a> RelationNames<'a> {
             model: model.clone(),
             compiled: None,
             extra: Vec::new(),
+            overrides: None,
         };
         let session = RenderSession::parse_strictly(self.context, node.package, subject);
         let scope = Arc::new(NodeScope(session.clone()));

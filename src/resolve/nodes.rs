@@ -478,6 +478,7 @@ impl NodeMaker<'_> {
                     model: Json::Object(JsonMap::new()),
                     compiled: None,
                     extra: Vec::new(),
+                    overrides: None,
                 };
                 let hook = parse_hook_text(
                     self.ground.renderer,

@@ -1,7 +1,8 @@
-//! Resolves nodes that are defined in YAML only: exposures, unit tests, groups, and resources of
-//! the semantic layer.
+//! Resolves nodes that are defined in YAML only: exposures, exports, groups, and resources of the
+//! semantic layer. Unit tests are in `unit_tests`.
 
 use super::cache::ResolvedItem;
+use super::unit_tests::unit_test_jobs;
 use super::{Job, NodeMaker, Resolver};
 use crate::config::{ExportType, Json, JsonMap, Yaml, check_export};
 use crate::context::{NodeScope, RenderSession, RenderSubject, failure_diagnostic};
@@ -14,31 +15,19 @@ use crate::parse::{EntryKind, ParsedProject, Properties, PropertyEntry, rest_jso
 use crate::source::Span;
 use std::sync::Arc;
 
-/// The checksum of what a unit test does, without its name and config. A missing format counts as
-/// `dict`.
-fn unit_test_checksum(definition: &Json) -> String {
-    let mut parts = ["model", "versions", "given", "expect", "overrides"]
-        .map(|key| definition.get(key).cloned().unwrap_or_default());
-    let given = parts[2].as_array_mut().into_iter().flatten().collect::<Vec<_>>();
-    for fixture in given.into_iter().filter_map(Json::as_object_mut) {
-        fixture.entry("format").or_insert_with(|| Json::from("dict"));
-    }
-    if let Some(expect) = parts[3].as_object_mut() {
-        expect.entry("format").or_insert_with(|| Json::from("dict"));
-    }
-    crate::hash::sha256_hex(&crate::jinja::sort_json_keys(Json::Array(parts.to_vec())).to_string())
-}
-
 impl Resolver<'_> {
     pub(super) fn others(&mut self) {
         let mut jobs = Vec::new();
         for file in &self.ground.parsed.properties {
             for (i, entry) in file.entries.iter().enumerate() {
                 let EntryKind::Defines(kind) = entry.kind else { continue };
+                if kind == ResourceType::UnitTest {
+                    jobs.extend(unit_test_jobs(self.ground, file, i));
+                    continue;
+                }
                 let make = Box::new(move |maker: &mut NodeMaker<'_>| match kind {
                     ResourceType::Exposure => Some(maker.exposure(file, entry)),
                     ResourceType::Export => maker.export(file, entry),
-                    ResourceType::UnitTest => Some(maker.unit_test(file, entry)),
                     _ => Some(maker.semantic(kind, file, entry)),
                 });
                 jobs.push(Job {
@@ -90,7 +79,7 @@ pub(super) fn check_groups(nodes: &[Arc<Node>], groups: &[Group]) -> Vec<Diagnos
 
 impl NodeMaker<'_> {
     /// Makes a node that is defined in a properties file.
-    fn yaml_node(
+    pub(super) fn yaml_node(
         &mut self,
         kind: ResourceType,
         file: &Properties,
@@ -212,28 +201,6 @@ impl NodeMaker<'_> {
         Some(node)
     }
 
-    fn unit_test(&mut self, file: &Properties, entry: &PropertyEntry) -> Node {
-        let model = entry.map.get("model").and_then(Yaml::scalar_text).unwrap_or_default();
-        let id = format!("unit_test.{}.{model}.{}", file.package, entry.name);
-        let definition = Json::Object(rest_json(&entry.map, &[]));
-        let checksum = unit_test_checksum(&definition);
-        let mut node =
-            self.yaml_node(ResourceType::UnitTest, file, entry, id, NodeKind::UnitTest(definition));
-        node.checksum = Checksum { name: "sha256".into(), value: checksum };
-        // The model is in the same package. A version may follow after a space: `orders 2`.
-        let (name, version) = model
-            .split_once(' ')
-            .map_or((&*model, None), |(name, v)| (name, Some(v.trim().into())));
-        let span = entry.map.get("model").map_or(entry.span, |y| y.span);
-        node.refs.push(RefCall {
-            package: Some(file.package.clone()),
-            name: name.into(),
-            version,
-            span: Some(span),
-        });
-        node
-    }
-
     fn semantic(&mut self, kind: ResourceType, file: &Properties, entry: &PropertyEntry) -> Node {
         let id = format!("{}.{}.{}", kind.as_str(), file.package, entry.name);
         let mut definition = Json::Object(rest_json(&entry.map, &[]));
@@ -281,6 +248,7 @@ impl NodeMaker<'_> {
             model: Json::Null,
             compiled: None,
             extra: Vec::new(),
+            overrides: None,
         };
         let session = RenderSession::parse(self.ground.context, package, subject);
         let scope = Arc::new(NodeScope(session.clone()));

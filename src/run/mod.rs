@@ -13,6 +13,7 @@ mod failure;
 mod freshness;
 mod fused;
 mod hooks;
+mod input_columns;
 mod node;
 mod publish;
 mod queue;
@@ -23,6 +24,7 @@ mod stopping_tests;
 mod test;
 #[cfg(test)]
 mod testing;
+mod unit_test;
 mod unnamed;
 mod worker;
 

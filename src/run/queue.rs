@@ -11,7 +11,7 @@ use crate::engine::{
     Connection, EngineError, ExistingRelation, ExistingRelations, Pool, Warehouse,
     WriteConcurrency, helper_names,
 };
-use crate::manifest::{Node, NodeId, ResourceType};
+use crate::manifest::{Node, NodeId, NodeKind, ResourceType};
 use crate::outcome::{NodeOutcome, RunResult, RunStatus, SkipReason, Timing};
 use crate::plan::{Action, Plan, StartOrder, Step, stored_reads};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
@@ -601,6 +601,12 @@ impl<'a> Scheduler<'a> {
 /// `<package>/<path>`. The artifact of a node defined in YAML is a file below the path of its
 /// properties file.
 pub(crate) fn artifact_path(node: &Node) -> String {
+    if let NodeKind::UnitTest(test) = &node.kind {
+        let file = &node.original_file_path;
+        let folder = file.rsplit_once('/').map_or("", |(folder, _)| folder);
+        let name = test.versioned_name(&node.name);
+        return format!("{}/{file}/{folder}/{name}.sql", node.package);
+    }
     let own = node.generic_test().is_none() && node.original_file_path.ends_with(".sql");
     if own || node.resource_type() == ResourceType::Seed {
         format!("{}/{}", node.package, node.original_file_path)

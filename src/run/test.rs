@@ -31,6 +31,16 @@ impl TestRun {
         TestRun { outcome, compiled: None, lost: None }
     }
 
+    /// A test that could not be run.
+    pub(super) fn failed(e: NodeError) -> TestRun {
+        let outcome = NodeOutcome::error((*e.diagnostic).clone(), e.transient);
+        TestRun { lost: Some(e).filter(|e| e.is_retryable_now), ..TestRun::plain(outcome) }
+    }
+
+    pub(super) fn ended(outcome: NodeOutcome, compiled: Compiled) -> TestRun {
+        TestRun { outcome, compiled: Some(compiled), lost: None }
+    }
+
     pub(super) fn skipped(why: SkipReason) -> TestRun {
         TestRun::plain(NodeOutcome::skipped(why))
     }

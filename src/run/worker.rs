@@ -6,8 +6,8 @@ use super::export::run_export;
 use super::failure::database_error;
 use super::node::NodeRun;
 use super::test::{TestRun, run_test};
+use super::unit_test::run_unit_test;
 use crate::context::internal_diagnostic;
-use crate::diag::{Code, Diagnostic};
 use crate::engine::{Connection, ExistingRelations, Lease, Pool};
 use crate::manifest::{Node, NodeId, NodeKind};
 use crate::outcome::NodeOutcome;
@@ -166,13 +166,10 @@ fn carry_out_on(
 }
 
 fn test(run: &NodeRun<'_>) -> BuildResult {
-    if matches!(run.node.kind, NodeKind::UnitTest(_)) {
-        let message = format!("unit test `{}` cannot be run yet", run.node.name);
-        let d = Diagnostic::error(Code::Unsupported, message).primary(run.node.span, "");
-        let d = d.help("leave it out: --exclude test_type:unit");
-        return BuildResult::plain(NodeOutcome::error(d, false));
-    }
-    let TestRun { outcome, compiled, .. } = run_test(run, None);
+    let TestRun { outcome, compiled, .. } = match &run.node.kind {
+        NodeKind::UnitTest(unit_test) => run_unit_test(run, unit_test),
+        _ => run_test(run, None),
+    };
     BuildResult { compiled, ..BuildResult::plain(outcome) }
 }
 

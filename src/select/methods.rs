@@ -392,7 +392,9 @@ fn matches(
         SelectorMethod::Package(value) => fnmatch(&node.package, value),
         SelectorMethod::Config(keys, value) => matches_config(node, keys, value),
         SelectorMethod::TestName(value) => {
+            let is_unit_test = matches!(node.kind, NodeKind::UnitTest(_));
             node.generic_test().is_some_and(|t| fnmatch(&t.name, value))
+                || (is_unit_test && fnmatch(&node.name, value))
         }
         SelectorMethod::TestType(kind) => matches!(
             (kind, &node.kind),

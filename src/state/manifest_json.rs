@@ -169,7 +169,9 @@ fn nodes(
                 if let Some(config) = map.get_mut("config").filter(|_| !placed) {
                     config["enabled"] = Json::Bool(false);
                 }
-                if let Some((sql, path)) = compiled.get(&node.unique_id) {
+                // In dbt's manifest a unit test has its definition only.
+                let is_unit_test = node.resource_type() == ResourceType::UnitTest;
+                if let Some((sql, path)) = compiled.get(&node.unique_id).filter(|_| !is_unit_test) {
                     map.insert("compiled_path".into(), Json::from(path.as_str()));
                     map.insert("compiled".into(), Json::Bool(true));
                     map.insert("compiled_code".into(), Json::from(sql.as_str()));

@@ -11,7 +11,7 @@ use crate::changes::{
 use crate::diag::{Diagnostic, Severity};
 use crate::engine::{EngineError, ExistingRelations, Warehouse};
 use crate::hash::{FastMap, FastSet, Fingerprint};
-use crate::manifest::{Manifest, NodeId, NodeKind, NodeSet, ResourceType};
+use crate::manifest::{Manifest, NodeId, NodeKind, NodeSet};
 use crate::outcome::{PublicationFingerprint, SourceFreshness};
 use crate::plan::Plan;
 use crate::run::{CancelToken, FreshnessRequest, PublicationState, RunOptions, check_sources};
@@ -124,7 +124,7 @@ pub(crate) struct ChangeRequest<'a> {
 pub(super) fn comparable_nodes(revision: &Revision, selected: &NodeSet) -> Vec<NodeId> {
     let nodes = selected.iter().map(|id| revision.manifest.node(id));
     let compared = nodes.filter(|node| match node.resource_type() {
-        ResourceType::Test => true,
+        kind if kind.is_check() => true,
         kind => kind.is_refable() && !node.is_ephemeral(),
     });
     compared.map(|node| node.id).collect()

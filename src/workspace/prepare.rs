@@ -11,7 +11,7 @@ use crate::diag::{Code, Diagnostic};
 use crate::engine::{EngineError, ExistingRelations, Warehouse};
 use crate::hash::FastMap;
 use crate::inspect::inspect_relations;
-use crate::manifest::{Manifest, NodeId, NodeSet, ResourceType};
+use crate::manifest::{Manifest, NodeId, NodeSet};
 use crate::outcome::RunResult;
 use crate::plan::{Action, CommandVerb, Plan};
 use crate::run::{
@@ -75,7 +75,7 @@ pub(crate) fn run_and_time(
 }
 
 fn verdicts_event(manifest: &Manifest, verdicts: &FastMap<NodeId, Verdict>, due: bool) -> Event {
-    let is_told = |id: &NodeId| !due && manifest.node(*id).resource_type() != ResourceType::Test;
+    let is_told = |id: &NodeId| !due && !manifest.node(*id).resource_type().is_check();
     let told = verdicts.iter().filter(|(id, v)| **v != Verdict::Fresh || is_told(id));
     let mut ids: Vec<NodeId> = told.map(|(id, _)| *id).collect();
     ids.sort();

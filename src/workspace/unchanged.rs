@@ -141,7 +141,7 @@ impl UnchangedCheck {
         }
         same.sort();
         let nodes = same.iter().map(|id| finished.revision.manifest.node(*id));
-        let nodes = nodes.filter(|n| n.resource_type() != ResourceType::Test);
+        let nodes = nodes.filter(|n| !n.resource_type().is_check());
         let nodes = nodes.map(|n| (n.unique_id.to_string(), n.resource_type(), n.display_name()));
         let found = Found { database, definitions: own, nodes: nodes.collect() };
         self.write(workspace, finished.revision, finished.selected, found);

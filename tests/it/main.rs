@@ -23,4 +23,5 @@ mod sample;
 mod specs;
 mod sqlite;
 mod tables;
+mod unit_tests;
 mod watch;

@@ -17,7 +17,6 @@ use value::DiffValue;
 type Sheet = Vec<Vec<DiffValue>>;
 
 /// The message, or `None` if the rows are the same in any order. Both sides have these columns.
-#[cfg_attr(not(test), expect(dead_code, reason = "for unit tests, which are not run yet"))]
 pub(crate) fn describe_difference(
     columns: &[String],
     expected: &[Vec<Cell>],
