@@ -16,6 +16,9 @@ pub(super) struct Cli {
     pub(super) global: GlobalArgs,
     #[command(subcommand)]
     pub(super) command: Command,
+    /// All words of the command line, without the program's.
+    #[arg(skip)]
+    pub(super) words: Vec<String>,
 }
 
 /// An argument that is not a number, or is zero.
@@ -75,6 +78,19 @@ pub(super) struct GlobalArgs {
     /// Artifacts of an earlier run, for `state:` and `result:` selectors.
     #[arg(long, global = true, value_name = "DIR", help_heading = "Project")]
     pub(super) state: Option<Utf8PathBuf>,
+    /// Read relations that are not there from the state of --state or --defer-state.
+    #[arg(long, global = true, overrides_with = "no_defer", help_heading = "Project")]
+    pub(super) defer: bool,
+    #[arg(long, global = true, hide = true)]
+    pub(super) no_defer: bool,
+    /// Artifacts of the state to defer to [default: --state].
+    #[arg(long, global = true, value_name = "DIR", help_heading = "Project")]
+    pub(super) defer_state: Option<Utf8PathBuf>,
+    /// Defer for all nodes that are not selected, whether they are there or not.
+    #[arg(long, global = true, overrides_with = "no_favor_state", help_heading = "Project")]
+    pub(super) favor_state: bool,
+    #[arg(long, global = true, hide = true)]
+    pub(super) no_favor_state: bool,
 
     /// Print errors and results only.
     #[arg(short, long, global = true, help_heading = "Output")]
@@ -332,6 +348,16 @@ pub(super) enum Command {
         #[command(flatten)]
         selection: SelectionArgs,
     },
+    /// Build and test again what did not succeed in the last run (or that of --state).
+    Retry,
+    /// Make views of the relations of another state (--state), where there is nothing yet.
+    Clone {
+        #[command(flatten)]
+        selection: SelectionArgs,
+        /// Replace what is there.
+        #[arg(short, long)]
+        full_refresh: bool,
+    },
     /// Print what a build would do, and what each test guards.
     Plan {
         #[command(flatten)]
@@ -556,6 +582,8 @@ impl Command {
             Command::Test { .. } => "test",
             Command::Seed { .. } => "seed",
             Command::Snapshot { .. } => "snapshot",
+            Command::Retry => "retry",
+            Command::Clone { .. } => "clone",
             Command::Plan { .. } => "plan",
             Command::Watch { .. } => "watch",
             Command::Compile { .. } => "compile",
@@ -593,6 +621,7 @@ impl Command {
             | Command::Test { selection, .. }
             | Command::Seed { selection, .. }
             | Command::Snapshot { selection, .. }
+            | Command::Clone { selection, .. }
             | Command::Plan { selection, .. }
             | Command::Watch { selection, .. }
             | Command::Compile { selection, .. }

@@ -1,6 +1,7 @@
 //! Resolves flags from the command line, environment variables and the project's `flags:`.
 
 use super::args::{Cli, LogFormatArg, LogLevelArg, SelectionArgs};
+use super::invocation_args::{list_arguments, masked_words};
 use crate::config::{Json, JsonMap, Yaml, YamlMap, parse_yaml};
 use crate::context::InvocationContext;
 use crate::diag::WarningOptions;
@@ -11,9 +12,10 @@ use crate::ops::ScheduledTask;
 use crate::plan::StartOrder;
 use crate::report::{ConsoleStyle, LogFormat};
 use crate::secret::{SECRET_PREFIX, Scrubber};
-use crate::select::{IndirectSelection, Selection};
+use crate::select::{IndirectSelection, RetriedNodes, Selection};
 use crate::source::FileId;
 use crate::system::{System, normalize_path};
+use crate::workspace::DeferOptions;
 use camino::{Utf8Path, Utf8PathBuf};
 use std::time::Duration;
 
@@ -23,7 +25,7 @@ pub(super) struct Flags {
     style: ConsoleStyle,
     pub(super) write_json: bool,
     pub(super) cache: bool,
-    warn_error: bool,
+    pub(super) warn_error: bool,
     pub(super) warnings: WarningOptions,
     warning_options: JsonMap,
     pub(super) start_order: StartOrder,
@@ -37,19 +39,22 @@ pub(super) struct Flags {
     /// Whether the on-run hooks run around `source freshness`.
     pub(super) freshness_hooks: bool,
     pub(super) state: Option<Utf8PathBuf>,
+    pub(super) defer: Option<DeferOptions>,
     indirect: IndirectSelection,
-    resource_types: Vec<ResourceType>,
-    exclude_resource_types: Vec<ResourceType>,
+    pub(super) resource_types: Vec<ResourceType>,
+    pub(super) exclude_resource_types: Vec<ResourceType>,
     nodes: Option<Vec<String>>,
+    /// The nodes that `retry` repeats.
+    pub(super) retried: Option<RetriedNodes>,
     /// What the scheduler's environment says; `None` if no scheduler started the command.
     pub(super) task: Option<ScheduledTask>,
     threads: Option<usize>,
     vars: Option<String>,
-    project_dir: Option<Utf8PathBuf>,
-    profiles_dir: Option<Utf8PathBuf>,
-    profile: Option<String>,
-    target: Option<String>,
-    target_path: Option<Utf8PathBuf>,
+    pub(super) project_dir: Option<Utf8PathBuf>,
+    pub(super) profiles_dir: Option<Utf8PathBuf>,
+    pub(super) profile: Option<String>,
+    pub(super) target: Option<String>,
+    pub(super) target_path: Option<Utf8PathBuf>,
 }
 
 /// Looks up settings that are not flags of this command line, and collects the errors in them.
@@ -150,6 +155,11 @@ impl Lookup<'_> {
     }
 }
 
+/// The value of a flag that has a counterpart; without either, that of `otherwise`.
+fn either(yes: bool, no: bool, otherwise: impl FnOnce() -> bool) -> bool {
+    if no { false } else { yes || otherwise() }
+}
+
 impl Flags {
     /// Resolves all flags. Also returns the errors in them.
     #[expect(clippy::too_many_lines, reason = "a line or two for each flag")]
@@ -188,6 +198,10 @@ impl Flags {
             colours,
             print: printing,
         };
+        let defer = either(g.defer, g.no_defer, || lookup.flag("DEFER", false));
+        let favors_state =
+            either(g.favor_state, g.no_favor_state, || lookup.flag("FAVOR_STATE", false));
+        let defer_folder = g.defer_state.clone().or_else(|| path(&lookup, "DEFER_STATE"));
         let patience = WaitTimeouts {
             lock: lookup.duration(g.lock_timeout, "LOCK_TIMEOUT"),
             build: lookup.duration(g.wait_timeout, "WAIT_TIMEOUT"),
@@ -221,6 +235,7 @@ impl Flags {
             no_audit: lookup.flag("NO_AUDIT", false),
             freshness_hooks: lookup.flag("SOURCE_FRESHNESS_RUN_PROJECT_HOOKS", true),
             state: g.state.clone().or_else(|| path(&lookup, "STATE")),
+            defer: defer.then_some(DeferOptions { folder: defer_folder, favors_state }),
             indirect: IndirectSelection::default(),
             resource_types: Vec::new(),
             exclude_resource_types: Vec::new(),
@@ -228,6 +243,7 @@ impl Flags {
                 .env("STRATA_NODES")
                 .filter(|_| cli.command.takes_nodes())
                 .map(|v| v.split_whitespace().map(str::to_owned).collect()),
+            retried: None,
             task: scheduled_task(system, cli.command.takes_nodes()),
             // These have no variables in dbt, so only the `STRATA_` ones are read.
             threads: system.env("STRATA_THREADS").and_then(|v| v.parse().ok()),
@@ -282,6 +298,7 @@ impl Flags {
             resource_types: self.resource_types.clone(),
             exclude_resource_types: self.exclude_resource_types.clone(),
             nodes: self.nodes.clone(),
+            retried: self.retried.clone(),
         }
     }
 
@@ -304,14 +321,14 @@ impl Flags {
             None => JsonMap::new(),
         };
         let which = cli.command.name();
-        let mut args = super::args_dict(which, cli);
-        args.insert("vars".into(), Json::Object(mask_secret_vars(&vars)));
+        let masked = mask_secret_vars(&vars);
+        let words = masked_words(cli, &masked);
         let names = [
             ("WHICH", Json::from(which)),
             ("FULL_REFRESH", Json::from(self.full_refresh || full_refresh(cli))),
             ("STORE_FAILURES", Json::from(self.store_failures || store_failures(cli))),
             ("EMPTY", Json::from(self.empty || empty(cli))),
-            ("INVOCATION_COMMAND", Json::from(format!("dbt {}", cli.command.words()))),
+            ("INVOCATION_COMMAND", Json::from(format!("dbt {words}").trim_end())),
             ("WARN_ERROR", Json::from(self.warn_error)),
             ("WARN_ERROR_OPTIONS", Json::Object(self.warning_options.clone())),
             ("FAIL_FAST", Json::from(self.fail_fast)),
@@ -339,6 +356,12 @@ impl Flags {
             ("SEND_ANONYMOUS_USAGE_STATS", Json::from(false)),
             ("INDIRECT_SELECTION", Json::from(self.indirect.as_str())),
         ];
+        let shared = names.iter().filter(|(name, _)| *name != "NO_PRINT" && *name != "TARGET_PATH");
+        let mut args: JsonMap =
+            shared.map(|(name, value)| (name.to_lowercase(), value.clone())).collect();
+        args.insert("print".to_owned(), Json::from(self.style.print));
+        args.extend(list_arguments(cli, self, &masked));
+        args.retain(|_, value| !value.is_null());
         let settings = InvocationContext {
             flags: names.into_iter().map(|(k, v)| (k.to_owned(), v)).collect(),
             args,
@@ -368,7 +391,9 @@ fn full_refresh(cli: &Cli) -> bool {
     use super::args::Command;
     match &cli.command {
         Command::Build { run, .. } | Command::Plan { run, .. } => run.full_refresh,
-        Command::Run { full_refresh, .. } | Command::Seed { full_refresh, .. } => *full_refresh,
+        Command::Run { full_refresh, .. }
+        | Command::Seed { full_refresh, .. }
+        | Command::Clone { full_refresh, .. } => *full_refresh,
         _ => false,
     }
 }

@@ -43,7 +43,8 @@ fn ask_in(files: &[(&str, &str)], words: &[&str], env: &[(&str, &str)]) -> Asked
     for (name, value) in env {
         system.set_env(name, value);
     }
-    let cli = parse(words).unwrap();
+    let written = words.iter().map(|word| (*word).to_owned()).collect();
+    let cli = Cli { words: written, ..parse(words).unwrap() };
     let (flags, problems) = Flags::new(&cli, &system);
     Asked { cli, flags, problems }
 }
@@ -326,10 +327,6 @@ fn templates_see_all_flags() {
         "SEND_ANONYMOUS_USAGE_STATS": false, "INDIRECT_SELECTION": "eager",
     });
     assert_eq!(Json::Object(settings.flags), expected);
-    let args = json!({
-        "which": "run", "invocation_command": "strata run", "select": [], "exclude": [], "vars": {},
-    });
-    assert_eq!(Json::Object(settings.args), args);
     assert_eq!(settings.invocation_id.len(), 36);
 }
 

@@ -7,6 +7,8 @@ mod args;
 mod commands;
 mod exit;
 mod flags;
+mod invocation_args;
+mod retry;
 
 use crate::config::JsonMap;
 use crate::diag::{Code, Diagnostic};
@@ -20,6 +22,7 @@ use args::{Cli, Command};
 use clap::{CommandFactory, FromArgMatches};
 use exit::Exit;
 use flags::Flags;
+use retry::find_retried_command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -43,10 +46,11 @@ type CommandResult = Result<Exit, OpsError>;
 /// Runs the command line and ends the process. The project is not dropped before the exit: freeing
 /// thousands of nodes takes a noticeable part of a second.
 pub fn main(arguments: Vec<String>) -> ! {
+    let words: Vec<String> = arguments.iter().skip(1).cloned().collect();
     let parsed =
         Cli::command().try_get_matches_from(arguments).and_then(|m| Cli::from_arg_matches(&m));
     let cli = match parsed {
-        Ok(cli) => cli,
+        Ok(cli) => Cli { words: words.clone(), ..cli },
         Err(e) => {
             // `--help` and `--version` exit with 0, a usage error with 2.
             let code = e.exit_code();
@@ -62,6 +66,17 @@ pub fn main(arguments: Vec<String>) -> ! {
         console.failure(problem, &[]);
         std::process::exit(i32::from(Exit::unusable().code))
     }
+    let (cli, flags) = match repeat_command(cli, flags, system.as_ref()) {
+        Ok(Some(command)) => command,
+        Ok(None) => {
+            console.say("nothing failed in that run: there is nothing to retry");
+            std::process::exit(0)
+        }
+        Err(e) => {
+            console.failure(&e.to_string(), &e.hints());
+            std::process::exit(i32::from(Exit::unusable().code))
+        }
+    };
     for (flag, why) in cli.global.idle_flags() {
         console.diagnostic(&Diagnostic::warning(
             Code::Ignored,
@@ -84,6 +99,25 @@ pub fn main(arguments: Vec<String>) -> ! {
     std::process::exit(i32::from(code))
 }
 
+/// The command to carry out: the one that was asked for or, for `retry`, the one that it repeats.
+/// `None`: there is nothing to repeat.
+fn repeat_command(
+    cli: Cli,
+    flags: Flags,
+    system: &dyn System,
+) -> Result<Option<(Cli, Flags)>, OpsError> {
+    if !matches!(cli.command, Command::Retry) {
+        return Ok(Some((cli, flags)));
+    }
+    let Some(retried) = find_retried_command(&cli, &flags, system)? else { return Ok(None) };
+    let (mut flags, problems) = Flags::new(&retried.cli, system);
+    if let Some(problem) = problems.into_iter().next() {
+        return Err(OpsError::usage(problem));
+    }
+    flags.retried = Some(retried.nodes);
+    Ok(Some((retried.cli, flags)))
+}
+
 fn settings(
     cli: &Cli,
     flags: &Flags,
@@ -101,6 +135,7 @@ fn settings(
         start_order: flags.start_order,
         patience: flags.patience,
         state: flags.state.clone(),
+        defer: flags.defer.clone(),
         started,
     })
 }
@@ -145,29 +180,10 @@ fn end(ended: CommandResult, cli: &Cli, flags: &Flags, console: &mut Console) ->
     exit.code
 }
 
-/// The arguments of a command for `invocation_args_dict`.
-fn args_dict(which: &str, cli: &Cli) -> JsonMap {
-    let mut map = JsonMap::new();
-    map.insert("which".into(), which.into());
-    map.insert("invocation_command".into(), format!("strata {}", cli.command.words()).into());
-    let (select, exclude) =
-        cli.command.selection().map(|s| (s.all_selected(), s.exclude.clone())).unwrap_or_default();
-    map.insert("select".into(), serde_json::Value::from(select));
-    map.insert("exclude".into(), serde_json::Value::from(exclude));
-    map.insert("vars".into(), serde_json::Value::Object(JsonMap::new()));
-    if let Command::RunOperation { name, args } = &cli.command {
-        map.insert("macro".into(), name.as_str().into());
-        let args = flags::read_mapping("--args", args).unwrap_or_default();
-        map.insert("args".into(), serde_json::Value::Object(args));
-    }
-    map
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use clap::Parser;
-    use serde_json::json;
 
     fn parse(words: &[&str]) -> Cli {
         Cli::try_parse_from(std::iter::once("strata").chain(words.iter().copied())).unwrap()
@@ -202,53 +218,6 @@ mod tests {
         for (words, name, all) in rows {
             let command = parse(words).command;
             assert_eq!((command.name(), command.words().as_str()), (name, all), "{words:?}");
-        }
-    }
-
-    #[test]
-    fn the_arguments_of_a_command_are_told_to_templates() {
-        let rows: [(&[&str], serde_json::Value); 5] = [
-            (
-                &["build", "--select", "a", "b+", "--models", "c", "--exclude", "d", "-q"],
-                json!({
-                    "which": "build", "invocation_command": "strata build",
-                    "select": ["a", "b+", "c"], "exclude": ["d"], "vars": {},
-                }),
-            ),
-            (
-                &["export", "erd", "-s", "tag:x"],
-                json!({
-                    "which": "erd", "invocation_command": "strata export erd",
-                    "select": ["tag:x"], "exclude": [], "vars": {},
-                }),
-            ),
-            (
-                &["parse"],
-                json!({
-                    "which": "parse", "invocation_command": "strata parse",
-                    "select": [], "exclude": [], "vars": {},
-                }),
-            ),
-            (
-                &["run-operation", "dep.m", "--args", "{n: 1, names: [x]}"],
-                json!({
-                    "which": "run-operation", "invocation_command": "strata run-operation",
-                    "select": [], "exclude": [], "vars": {},
-                    "macro": "dep.m", "args": {"n": 1, "names": ["x"]},
-                }),
-            ),
-            (
-                &["run-operation", "m", "--args", "[no mapping]"],
-                json!({
-                    "which": "run-operation", "invocation_command": "strata run-operation",
-                    "select": [], "exclude": [], "vars": {}, "macro": "m", "args": {},
-                }),
-            ),
-        ];
-        for (words, expected) in rows {
-            let cli = parse(words);
-            let args = args_dict(cli.command.name(), &cli);
-            assert_eq!(serde_json::Value::Object(args), expected, "{words:?}");
         }
     }
 

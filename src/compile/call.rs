@@ -2,7 +2,7 @@
 
 use super::node::Compiler;
 use crate::context::{
-    Bindings, DatabaseAccess, LogLine, NodeScope, RenderSession, RenderSubject, TransactionControl,
+    DatabaseAccess, LogLine, NodeScope, RenderSession, RenderSubject, TransactionControl,
     failure_diagnostic,
 };
 use crate::diag::Diagnostic;
@@ -41,7 +41,7 @@ impl Compiler {
     ) -> MacroCallOutcome {
         let MacroCall { def, lookup_package: package, subject, args, span, transactions } = call;
         let runtime =
-            self.runtime(&Arc::new(Bindings::default()), &Arc::new(ExistingRelations::Unknown));
+            self.runtime(&Arc::new(self.bindings(false)), &Arc::new(ExistingRelations::Unknown));
         let session = RenderSession::execute(
             &self.context,
             package,

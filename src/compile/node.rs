@@ -3,11 +3,11 @@
 use super::form::{UnboundSql, cut_pieces};
 use crate::config::Json;
 use crate::context::{
-    Abort, Bindings, ContextProject, DatabaseAccess, LogLine, NodeScope, RefForm, RenderRead,
-    RenderSession, RenderSubject, Runtime, failure_diagnostic,
+    Abort, Bindings, ContextProject, DatabaseAccess, DeferredRelations, LogLine, NodeScope,
+    RefForm, RenderRead, RenderSession, RenderSubject, Runtime, failure_diagnostic,
 };
 use crate::diag::{Code, Diagnostic};
-use crate::engine::{Connection, ExistingRelations};
+use crate::engine::{Connection, ExistingRelations, Relation};
 use crate::jinja::{RenderFailure, Rendered, Renderer, TextOrigin};
 use crate::manifest::{Manifest, Node, NodeId, NodeKind, TestKind, UniqueId};
 use crate::parse::evaluate_argument;
@@ -43,6 +43,7 @@ pub(crate) struct Compiler {
     pub(crate) context: Arc<ContextProject>,
     pub(crate) map: Arc<SourceMap>,
     pub(crate) selected: Arc<Vec<UniqueId>>,
+    deferred: DeferredRelations,
     graph: Arc<OnceLock<Value>>,
     /// The forms of nodes, as far as they were needed. `None` means that the node has no form, and
     /// has to be rendered for each binding.
@@ -89,10 +90,26 @@ impl Compiler {
             context,
             map,
             selected: Arc::new(selected),
+            deferred: DeferredRelations::default(),
             graph: Arc::default(),
             forms: Mutex::default(),
             ephemeral: Mutex::default(),
         }
+    }
+
+    /// The compiler, with relations of another state that stand for nodes.
+    pub(crate) fn with_deferred(self, deferred: DeferredRelations) -> Compiler {
+        Compiler { deferred, ..self }
+    }
+
+    /// The relation of another state that stands for a node.
+    pub(crate) fn deferred_relation(&self, node: NodeId) -> Option<&Relation> {
+        self.deferred.get(&node)
+    }
+
+    /// What references print where nothing else is said, as queries without rows if `empty`.
+    pub(crate) fn bindings(&self, empty: bool) -> Bindings {
+        Bindings::deferring(&self.deferred, empty)
     }
 
     pub(crate) fn runtime(
@@ -309,7 +326,7 @@ impl Compiler {
         connection: Option<&Connection>,
     ) -> Result<SqlText, CompileError> {
         let db = DatabaseAccess::of(connection);
-        let (ctes, _) = self.definitions(ids, &Arc::new(Bindings::default()), existing, &db)?;
+        let (ctes, _) = self.definitions(ids, &Arc::new(self.bindings(false)), existing, &db)?;
         Ok(inject_ctes(sql, &ctes))
     }
 

@@ -47,8 +47,8 @@ pub(crate) use reads::{ConstantFingerprints, RenderQuestion, RenderRead};
 pub(crate) use refs::resolve_ref;
 pub(crate) use relation::RelationValue;
 pub(crate) use session::{
-    Abort, Bindings, BoundQuery, DatabaseAccess, LogLine, NodeScope, RefForm, RenderSession,
-    RenderSubject, Runtime, TransactionControl,
+    Abort, Bindings, BoundQuery, DatabaseAccess, DeferredRelations, LogLine, NodeScope, RefForm,
+    RenderSession, RenderSubject, Runtime, TransactionControl,
 };
 pub(crate) use statements::response_json;
 pub(crate) use table::rows_of;

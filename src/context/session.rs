@@ -79,6 +79,9 @@ pub(crate) struct Bindings {
     this: Option<NodeId>,
 }
 
+/// The relations of another state that stand for nodes (`--defer`).
+pub(crate) type DeferredRelations = Arc<HashMap<NodeId, Relation>>;
+
 /// A query that stands for a node as a CTE, and the nodes that it refers to as CTEs itself.
 #[derive(Clone, Debug)]
 pub(crate) struct BoundQuery {
@@ -100,6 +103,15 @@ impl Bindings {
     /// Every node prints its own relation, as a query without rows if `empty`.
     pub(crate) fn new(empty: bool) -> Bindings {
         Bindings { empty, ..Bindings::default() }
+    }
+
+    /// Every node prints its own relation, and those in `deferred` another one.
+    pub(crate) fn deferring(deferred: &DeferredRelations, empty: bool) -> Bindings {
+        let shape = if empty { RefForm::LimitZero } else { RefForm::Plain };
+        let targets = deferred.iter().map(|(node, relation)| {
+            (*node, RefTarget { relation: relation.clone(), shape: shape.clone() })
+        });
+        Bindings { overrides: targets.collect(), ..Bindings::new(empty) }
     }
 
     /// Only nodes that are bound can be referred to, as in a unit test.

@@ -41,6 +41,8 @@ pub(crate) enum ExistingRelations {
         relations: FastMap<String, ExistingRelation>,
         schemas: HashSet<String>,
         dialect: Dialect,
+        /// Names of relations that are not there, but in whose place others are read.
+        stand_ins: HashSet<String>,
     },
 }
 
@@ -51,7 +53,8 @@ impl ExistingRelations {
         schemas: HashSet<String>,
     ) -> ExistingRelations {
         let relations = relations.into_iter().map(|r| (r.relation.key(dialect), r)).collect();
-        ExistingRelations::Known { relations, schemas, dialect }
+        let stand_ins = HashSet::new();
+        ExistingRelations::Known { relations, schemas, dialect, stand_ins }
     }
 
     /// The relation with this name; also `None` if nothing is known.
@@ -60,6 +63,24 @@ impl ExistingRelations {
             ExistingRelations::Unknown => None,
             ExistingRelations::Known { relations, dialect, .. } => {
                 relations.get(&relation.key(*dialect))
+            }
+        }
+    }
+
+    /// Notes relations in whose place others are read.
+    pub(crate) fn add_stand_ins<'r>(&mut self, replaced: impl Iterator<Item = &'r Relation>) {
+        if let ExistingRelations::Known { stand_ins, dialect, .. } = self {
+            let dialect = *dialect;
+            stand_ins.extend(replaced.map(|relation| relation.key(dialect)));
+        }
+    }
+
+    /// Whether what refers to a relation finds rows: its own, or those of another one.
+    pub(crate) fn is_readable(&self, relation: &Relation) -> bool {
+        match self {
+            ExistingRelations::Unknown => false,
+            ExistingRelations::Known { stand_ins, dialect, .. } => {
+                self.find(relation).is_some() || stand_ins.contains(&relation.key(*dialect))
             }
         }
     }

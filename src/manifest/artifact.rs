@@ -32,6 +32,23 @@ fn column_json(c: &Column) -> JsonMap {
     map
 }
 
+/// The keys that most nodes have and those of a resource type do not, by dbt's schema of the
+/// manifest, which admits no others.
+fn foreign_keys(kind: ResourceType) -> &'static [&'static str] {
+    match kind {
+        ResourceType::Seed => {
+            &["compiled_path", "contract", "functions", "language", "metrics", "refs", "sources"]
+        }
+        ResourceType::Source => {
+            &["compiled_path", "depends_on", "functions", "metrics", "refs", "sources"]
+        }
+        ResourceType::Exposure | ResourceType::Export => {
+            &["columns", "compiled_path", "doc_blocks", "functions", "patch_path", "relation_name"]
+        }
+        _ => &[],
+    }
+}
+
 impl Manifest {
     #[expect(clippy::too_many_lines, reason = "a line for each key of the artifact")]
     pub(crate) fn node_json(&self, node: &Node) -> JsonMap {
@@ -239,8 +256,15 @@ impl Manifest {
         let nodes: Vec<&str> =
             node.depends_on.iter().map(|id| &*self.node(*id).unique_id).collect();
         let macros: Vec<&str> = node.macros.iter().map(|m| &**m).collect();
-        m.insert("depends_on".into(), json!({ "macros": macros, "nodes": nodes }));
+        let depends_on = match kind {
+            ResourceType::Seed => json!({ "macros": macros }),
+            _ => json!({ "macros": macros, "nodes": nodes }),
+        };
+        m.insert("depends_on".into(), depends_on);
         m.insert("compiled_path".into(), Json::Null);
+        foreign_keys(kind).iter().for_each(|key| {
+            m.shift_remove(*key);
+        });
         m
     }
 

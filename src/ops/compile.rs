@@ -4,7 +4,7 @@ use super::OpsError;
 use super::choose::choose_nodes;
 use super::inline::render_inline;
 use crate::compile::{CompileError, Compiled, Compiler};
-use crate::context::{Bindings, DatabaseAccess, LogLine};
+use crate::context::{DatabaseAccess, LogLine};
 use crate::engine::{Connection, ExistingRelations};
 use crate::manifest::{Node, NodeId};
 use crate::outcome::{NodeOutcome, RunResult, RunStatus, Timing};
@@ -164,7 +164,9 @@ pub(super) fn compile_into_files(
     notices: &mut Notices<'_>,
 ) -> Result<Vec<TimedSql>, OpsError> {
     let ids = chosen.iter().map(|id| revision.manifest.node(*id).unique_id.clone()).collect();
-    let compiler = revision.compiler(ids);
+    let selected = chosen.iter().copied().collect();
+    let deferred = revision.defer_relations(&selected, &|_| false, &existing)?;
+    let compiler = revision.compiler(ids).with_deferred(deferred);
     let compiling = Compiling { revision, compiler, existing: Arc::new(existing) };
     let mut all = Vec::with_capacity(chosen.len());
     let ended = compiling.compile_all(chosen, connection, &mut all, notices);
@@ -240,7 +242,7 @@ impl Compiling<'_> {
         db: &DatabaseAccess,
     ) -> Result<(TimedSql, Vec<LogLine>), CompileError> {
         let system = &self.revision.settings.system;
-        let (started, bindings) = (system.now(), Arc::new(Bindings::default()));
+        let (started, bindings) = (system.now(), Arc::new(self.compiler.bindings(false)));
         let Compiled { sql, logs, .. } =
             self.compiler.compile_with(id, &bindings, &self.existing, db)?;
         Ok((TimedSql { id, sql, started, completed: system.now() }, logs))

@@ -1,12 +1,10 @@
 //! Renders queries that are given on the command line.
 
 use super::OpsError;
-use crate::context::{
-    Bindings, DatabaseAccess, NodeScope, RenderSession, RenderSubject, failure_diagnostic,
-};
+use crate::context::{DatabaseAccess, NodeScope, RenderSession, RenderSubject, failure_diagnostic};
 use crate::engine::Connection;
 use crate::jinja::TextOrigin;
-use crate::manifest::{NodeConfig, ResourceType};
+use crate::manifest::{NodeConfig, NodeSet, ResourceType};
 use crate::source::{FileId, Span, SqlText};
 use crate::workspace::{Revision, WorkspaceError};
 use std::sync::Arc;
@@ -18,9 +16,10 @@ pub(super) fn render_inline(
     connection: Option<&Connection>,
 ) -> Result<SqlText, OpsError> {
     let package = revision.manifest.project.name.clone();
-    let compiler = revision.compiler(Vec::new());
     let existing = Arc::new(revision.inspect_stored(connection)?);
-    let runtime = compiler.runtime(&Arc::new(Bindings::default()), &existing);
+    let deferred = revision.defer_relations(&NodeSet::default(), &|_| false, &existing)?;
+    let compiler = revision.compiler(Vec::new()).with_deferred(deferred);
+    let runtime = compiler.runtime(&Arc::new(compiler.bindings(false)), &existing);
     let db = DatabaseAccess::of(connection);
     let session =
         RenderSession::execute(&revision.context, &package, inline_subject(), runtime, db);

@@ -132,6 +132,7 @@ fn read_spec(text: &str) -> Option<(Selection, Granularity)> {
         resource_types: types("resource_type"),
         exclude_resource_types: types("exclude_resource_type"),
         nodes: None,
+        retried: None,
     };
     Some((selection, Granularity::parse(word("by")?)?))
 }

@@ -4,7 +4,6 @@ use super::OpsError;
 use super::choose::choose_nodes;
 use super::inline::render_inline;
 use crate::compile::{CompileError, Compiler};
-use crate::context::Bindings;
 use crate::diag::{Code, Diagnostic};
 use crate::engine::{Connection, EngineError, ExistingRelations, Table, limit_rows, select_all};
 use crate::manifest::{Node, NodeId, NodeKind, ResourceType};
@@ -58,7 +57,8 @@ pub(crate) fn show_rows(
     }
     let existing = Arc::new(revision.inspect_stored(Some(&connection))?);
     let all = selected.iter().map(|id| revision.manifest.node(id).unique_id.clone()).collect();
-    let compiler = revision.compiler(all);
+    let deferred = revision.defer_relations(&selected, &|_| false, &existing)?;
+    let compiler = revision.compiler(all).with_deferred(deferred);
     for id in selected.iter() {
         let node = revision.manifest.node(id);
         let sql = query_of(&revision, &compiler, id, &existing, &connection)?;
@@ -82,7 +82,7 @@ fn query_of(
         let relation = node.relation.as_ref();
         return Ok(relation.map(|r| select_all(r, connection.engine())).unwrap_or_default());
     }
-    match compiler.compile(id, &Arc::new(Bindings::default()), existing, Some(connection)) {
+    match compiler.compile(id, &Arc::new(compiler.bindings(false)), existing, Some(connection)) {
         Ok(compiled) => Ok((*compiled.sql).clone()),
         Err(CompileError::Diagnostic(d)) => Err(WorkspaceError::from(*d).into()),
         Err(CompileError::NeedsDatabase) => Err(OpsError::usage("the database is needed")),

@@ -118,7 +118,7 @@ fn missing_relation(request: &PlanRequest<'_>, test: NodeId) -> Option<NodeId> {
         let Some(relation) = &request.manifest.node(*id).relation else { return false };
         !request.builds(*id)
             && relation.external.is_none()
-            && request.existing.find(relation).is_none()
+            && !request.existing.is_readable(relation)
     })
 }
 

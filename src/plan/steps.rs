@@ -19,6 +19,8 @@ pub(crate) enum CommandVerb {
     Snapshot,
     Compile,
     Export,
+    /// Views of the relations of another state. No step waits for another one.
+    Clone,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,7 +105,7 @@ pub(crate) fn plan_steps(request: &PlanRequest<'_>) -> Result<Plan, Box<Diagnost
     let mut edges: HashMap<NodeId, StepEdges> = HashMap::new();
     for id in &own {
         let mut parents = nearest.above(*id);
-        if request.verb == CommandVerb::Test {
+        if matches!(request.verb, CommandVerb::Test | CommandVerb::Clone) {
             parents.clear();
         }
         edges.insert(*id, StepEdges { parents, after: BTreeSet::new() });

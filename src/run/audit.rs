@@ -5,7 +5,6 @@ use super::node::NodeRun;
 use super::steps::NodeSteps;
 use super::test::{FailingRows, TestRun, passed_test, run_test};
 use super::worker::{Clock, STACK};
-use crate::context::Bindings;
 use crate::engine::{Connection, Lease, Pool};
 use crate::manifest::NodeId;
 use crate::materialize::AuditSubject;
@@ -32,12 +31,13 @@ impl NodeSteps<'_> {
     /// other on its connection, because no other connection sees the delta; otherwise in parallel.
     pub(super) fn run_guards(&mut self, audited: &AuditSubject) -> Result<bool, NodeError> {
         let node = self.run.node;
+        let own = self.run.shared.compiler.bindings(false);
         let (bindings, relation) = match audited {
             AuditSubject::Candidate(candidate) => {
-                let bound = Bindings::default().with(node.id, candidate.clone());
+                let bound = own.with(node.id, candidate.clone());
                 (bound, Some(candidate))
             }
-            AuditSubject::Inside => (Bindings::default(), node.relation.as_ref()),
+            AuditSubject::Inside => (own, node.relation.as_ref()),
         };
         let bindings = Arc::new(bindings);
         let passed = match relation {
@@ -81,7 +81,8 @@ impl NodeSteps<'_> {
     /// Recompiles each test for its artifact, to show the published name instead of the
     /// candidate's. A test that fails to compile now keeps the SQL that ran.
     fn show_published_name(&mut self) {
-        let published = NodeRun { bindings: &Arc::new(Bindings::default()), ..self.run };
+        let published =
+            NodeRun { bindings: &Arc::new(self.run.shared.compiler.bindings(false)), ..self.run };
         for result in &mut self.results {
             if result.run.outcome.compiled.is_some()
                 && let Ok(compiled) = published.of(result.test).compile()

@@ -2,6 +2,7 @@
 
 use super::RunContext;
 use super::audit::GuardResult;
+use super::clone::clone_node;
 use super::custom::build_by_macro;
 use super::failure::{compile_failure, internal_error};
 use super::node::NodeRun;
@@ -10,7 +11,7 @@ use super::seed::{offset_warnings, read_seed};
 use super::steps::NodeSteps;
 use super::test::write_rows;
 use crate::compile::Compiled;
-use crate::context::{Bindings, DatabaseAccess, LogLine};
+use crate::context::{DatabaseAccess, LogLine};
 use crate::diag::{Code, Diagnostic};
 use crate::engine::{
     Connection, ExistingRelation, ExistingRelations, Pool, Relation, Reply, candidate_name,
@@ -50,7 +51,7 @@ impl BuildResult {
         }
     }
 
-    fn failed(e: NodeError) -> BuildResult {
+    pub(super) fn failed(e: NodeError) -> BuildResult {
         BuildResult::plain(NodeOutcome::error(*e.diagnostic, e.transient))
     }
 }
@@ -68,7 +69,7 @@ pub(super) struct BuildTask<'a> {
 /// Builds a node while it holds the lock on the node's relation.
 pub(super) fn build_node(building: &BuildTask<'_>, waiting: &dyn Fn(Option<&str>)) -> BuildResult {
     let BuildTask { shared, node, existing, connection, .. } = *building;
-    let bindings = Arc::new(Bindings::new(shared.options.empty));
+    let bindings = Arc::new(shared.compiler.bindings(shared.options.empty));
     let run = NodeRun { shared, node, bindings: &bindings, existing, connection };
     let Some(target) = &node.relation else { return build_locked(building, &run) };
     // Nothing is built yet: with a connection that was lost here the step begins anew.
@@ -108,6 +109,9 @@ fn lock(
 }
 
 fn build_locked(building: &BuildTask<'_>, run: &NodeRun<'_>) -> BuildResult {
+    if let Some(cloned) = &run.shared.options.cloned {
+        return clone_node(building, run, cloned.get(&run.node.id));
+    }
     let compiled = if matches!(run.node.kind, NodeKind::Seed) {
         None
     } else {
@@ -122,7 +126,9 @@ fn build_locked(building: &BuildTask<'_>, run: &NodeRun<'_>) -> BuildResult {
     let custom = compiler.renderer.registry().materialization(&run.node.package, &name, overrides);
     let mut built = match custom.cloned() {
         Some(def) => build_by_macro(run, &def, compiled.as_ref()),
-        None => build_native(building, run, compiled.as_ref()).unwrap_or_else(BuildResult::failed),
+        None => built_in_materialization(run.node)
+            .and_then(|found| build_native(building, run, compiled.as_ref(), found))
+            .unwrap_or_else(BuildResult::failed),
     };
     built.outcome.compiled = compiled.as_ref().map(|c| c.sql.clone());
     built.compiled = compiled;
@@ -134,16 +140,21 @@ fn build_locked(building: &BuildTask<'_>, run: &NodeRun<'_>) -> BuildResult {
 const TRIES: u32 = 3;
 const PAUSE: Duration = Duration::from_millis(50);
 
+/// The built-in materialization of a node that is stored.
+fn built_in_materialization(node: &Node) -> Result<Materialization, NodeError> {
+    let found = node.materialization().filter(|m| m.relation_kind().is_some());
+    found.ok_or_else(|| unknown_materialization(node))
+}
+
 /// Builds a node with a built-in materialization.
-fn build_native(
+pub(super) fn build_native(
     building: &BuildTask<'_>,
     run: &NodeRun<'_>,
     compiled: Option<&Compiled>,
+    materialization: Materialization,
 ) -> Result<BuildResult, NodeError> {
     let node = run.node;
-    let materialization = node.materialization().filter(|m| m.relation_kind().is_some());
-    let materialization = materialization.ok_or_else(|| unknown_materialization(node))?;
-    let job = job_of(run)?;
+    let job = job_of(run, materialization)?;
     if run.engine().adapter.checks_strategy_first {
         check_strategy(run, materialization)?;
     }
@@ -223,7 +234,10 @@ fn published(reply: Option<Reply>, effect: Option<PublicationEffect>) -> NodeOut
 }
 
 /// The inputs of a built-in materialization.
-fn job_of(run: &NodeRun<'_>) -> Result<MaterializationJob, NodeError> {
+fn job_of(
+    run: &NodeRun<'_>,
+    materialization: Materialization,
+) -> Result<MaterializationJob, NodeError> {
     let (node, engine) = (run.node, run.engine());
     let Some(target) = node.relation.clone() else {
         return Err(internal_error(&format!("`{}` has no relation", node.name)));
@@ -241,7 +255,7 @@ fn job_of(run: &NodeRun<'_>) -> Result<MaterializationJob, NodeError> {
     let Some(config) = node.typed.build() else {
         return Err(internal_error(&format!("`{}` is not built", node.name)));
     };
-    let is_seed = matches!(node.kind, NodeKind::Seed);
+    let is_seed = materialization == Materialization::Seed;
     Ok(MaterializationJob {
         span: node.span,
         existing: run.existing.find(&target).cloned(),

@@ -6,7 +6,7 @@ use super::queue::artifact_path;
 use super::worker::Clock;
 use super::{CancelToken, RunContext};
 use crate::compile::{render_hook, subject_of};
-use crate::context::{Bindings, DatabaseAccess, RenderSession, node_config};
+use crate::context::{DatabaseAccess, RenderSession, node_config};
 use crate::engine::{Cancel, Connection, ExistingRelations};
 use crate::jinja::{dict, from_json, list, make_pair};
 use crate::manifest::{Node, NodeId, ResourceType};
@@ -105,11 +105,10 @@ fn hook(
     let mut subject = subject_of(node);
     subject.this = None;
     subject.extra = extra.to_vec();
-    let runtime = shared
-        .compiler
-        .runtime(&Arc::new(Bindings::default()), &Arc::new(ExistingRelations::Unknown));
-    let db = DatabaseAccess::Live(connection.clone());
     let compiler = &shared.compiler;
+    let bindings = Arc::new(compiler.bindings(false));
+    let runtime = compiler.runtime(&bindings, &Arc::new(ExistingRelations::Unknown));
+    let db = DatabaseAccess::Live(connection.clone());
     let session = RenderSession::execute(&compiler.context, &node.package, subject, runtime, db);
     let raw = node.text.as_ref().map(|t| t.raw.to_string()).unwrap_or_default();
     let rendered = render_hook(&compiler.renderer, &session, &raw, node.span);

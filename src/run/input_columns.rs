@@ -55,7 +55,8 @@ impl<'a> InputColumns<'a> {
         &self,
         node: &Node,
     ) -> Result<Option<Vec<ExistingColumn>>, NodeError> {
-        let Some(relation) = &node.relation else { return Ok(None) };
+        let own = self.run.shared.compiler.deferred_relation(node.id).or(node.relation.as_ref());
+        let Some(relation) = own else { return Ok(None) };
         let found = self.run.connection.with(|w| w.list_castable_columns(relation));
         let columns = found.map_err(|e| database_error(&e, node))?;
         Ok((!columns.is_empty()).then_some(columns))

@@ -6,6 +6,7 @@
 
 mod audit;
 mod build;
+mod clone;
 mod custom;
 mod events;
 mod export;
@@ -38,6 +39,7 @@ pub(crate) use publish::PublicationState;
 pub(crate) use queue::{RunRequest, artifact_path, report_empty_run, run_plan};
 
 use crate::compile::Compiler;
+use crate::context::DeferredRelations;
 use crate::diag::WarningOptions;
 use crate::engine::{Dialect, EngineError, Relation, Warehouse};
 use crate::system::System;
@@ -54,6 +56,10 @@ pub(crate) struct RunOptions {
     pub(crate) full_refresh: bool,
     pub(crate) store_failures: bool,
     pub(crate) empty: bool,
+    /// The relations of another state that stand for nodes.
+    pub(crate) deferred: DeferredRelations,
+    /// The relations of another state that are cloned; `None`: nodes are built.
+    pub(crate) cloned: Option<DeferredRelations>,
     pub(crate) write_files: bool,
     /// Failed tests skip the descendants of the tested node, as in `build`.
     pub(crate) tests_hold_back: bool,

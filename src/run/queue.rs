@@ -336,7 +336,7 @@ impl<'a> Scheduler<'a> {
         let reads = stored_reads(&self.shared.compiler.manifest, test);
         reads.into_iter().filter(|id| *id != guarded).map(|id| self.node(id)).find_map(|node| {
             let relation = node.relation.as_ref().filter(|r| r.external.is_none())?;
-            self.existing.find(relation).is_none().then_some(&*node.name)
+            (!self.existing.is_readable(relation)).then_some(&*node.name)
         })
     }
 

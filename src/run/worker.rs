@@ -152,7 +152,8 @@ fn carry_out_on(
             build_node(&BuildTask { shared, pool, node, guards, existing, connection }, waiting)
         }
         Action::Test => {
-            test(&NodeRun { shared, node, bindings: &Arc::default(), existing, connection })
+            let bindings = Arc::new(shared.compiler.bindings(false));
+            test(&NodeRun { shared, node, bindings: &bindings, existing, connection })
         }
         Action::Export => BuildResult::plain(run_export(shared, node, connection)),
         Action::NoOp => BuildResult::plain(NodeOutcome::no_op()),

@@ -18,7 +18,7 @@ pub(crate) use previous::PreviousState;
 
 use crate::config::SelectorDefinition;
 use crate::diag::{Checked, Code, Diagnostic};
-use crate::manifest::{Manifest, NodeKind, NodeSet, ResourceType};
+use crate::manifest::{Manifest, NodeId, NodeKind, NodeSet, ResourceType};
 
 /// The selection arguments of a command line.
 #[derive(Clone, Debug, Default)]
@@ -32,6 +32,32 @@ pub(crate) struct Selection {
     pub(crate) exclude_resource_types: Vec<ResourceType>,
     /// The unique ids of exactly the nodes to select, instead of any selector.
     pub(crate) nodes: Option<Vec<String>>,
+    /// The nodes of an earlier run to repeat, instead of any selector.
+    pub(crate) retried: Option<RetriedNodes>,
+}
+
+/// What did not succeed in an earlier run, by unique id.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct RetriedNodes {
+    pub(crate) failed: Vec<String>,
+    /// Tests that did succeed. They run again with the nodes that they test, so that nothing is
+    /// published without them.
+    pub(crate) passed_tests: Vec<String>,
+}
+
+impl RetriedNodes {
+    /// The nodes that are still in the project.
+    fn find(&self, manifest: &Manifest) -> NodeSet {
+        let find = |id: &String| manifest.by_unique_id.get(id.as_str()).copied();
+        let mut set: NodeSet = self.failed.iter().filter_map(find).collect();
+        let is_built =
+            |id: &NodeId| set.contains(*id) && manifest.node(*id).resource_type().is_refable();
+        let tests = self.passed_tests.iter().filter_map(find);
+        let tests = tests.filter(|test| manifest.node(*test).depends_on.iter().any(is_built));
+        let tests: Vec<NodeId> = tests.collect();
+        tests.into_iter().for_each(|test| set.insert(test));
+        set
+    }
 }
 
 /// Whether a selection has valid syntax, regardless of the project.
@@ -50,8 +76,9 @@ pub(crate) fn select_nodes(
     types: &[ResourceType],
 ) -> Checked<NodeSet> {
     let mut out = Vec::new();
-    let mut set = match &selection.nodes {
-        Some(ids) => {
+    let mut set = match (&selection.retried, &selection.nodes) {
+        (Some(retried), _) => retried.find(manifest),
+        (None, Some(ids)) => {
             let mut set = NodeSet::default();
             for id in ids {
                 match manifest.by_unique_id.get(id.as_str()) {
@@ -64,7 +91,7 @@ pub(crate) fn select_nodes(
             }
             set
         }
-        None => {
+        (None, None) => {
             let written = match named::build_expression(selection, selectors) {
                 Ok(expr) => expr,
                 Err(d) => return Checked::new(NodeSet::default(), vec![*d]),

@@ -25,17 +25,39 @@ pub(crate) fn write_manifest(
 ) -> Result<(), SystemError> {
     system.write_stream(&folder.join("manifest.json"), &mut |out| {
         write(out, manifest, metadata, compiled)
-    })
+    })?;
+    write_own_facts(system, folder, metadata)
 }
 
-/// The fingerprint of the inputs that a folder's manifest was made from, which is near the start of
-/// the file. `None` if there is none.
+/// Our own facts about a folder's manifest, in a file beside it: dbt's manifest admits no keys but
+/// its own.
+const OWN_FACTS: &str = "strata.json";
+
+/// The fingerprint of the inputs that a folder's manifest was made from. `None` if it is not known,
+/// or if another program has written the manifest since.
 pub(crate) fn manifest_inputs(system: &dyn System, folder: &Utf8Path) -> Option<Fingerprint> {
+    let facts: Json = serde_json::from_str(&system.read(&folder.join(OWN_FACTS)).ok()?).ok()?;
+    let fact = |key: &str| facts.pointer(&format!("/manifest/{key}"))?.as_str();
     let mut head = Vec::new();
     system.open(&folder.join("manifest.json")).ok()?.take(1024).read_to_end(&mut head).ok()?;
-    let head = String::from_utf8_lossy(&head);
-    let (_, rest) = head.split_once("\"strata_inputs\":\"")?;
-    Fingerprint::from_hex(rest.split('"').next()?)
+    let written_by = format!("\"invocation_id\":\"{}\"", fact("invocation_id")?);
+    let is_ours = String::from_utf8_lossy(&head).contains(&written_by);
+    Fingerprint::from_hex(fact("inputs")?).filter(|_| is_ours)
+}
+
+fn write_own_facts(
+    system: &dyn System,
+    folder: &Utf8Path,
+    metadata: &ArtifactMetadata,
+) -> Result<(), SystemError> {
+    let facts = json!({
+        "strata_version": crate::VERSION,
+        "manifest": {
+            "invocation_id": metadata.invocation_id,
+            "inputs": metadata.inputs.map(Fingerprint::hex),
+        },
+    });
+    system.write_atomic(&folder.join(OWN_FACTS), format!("{facts}\n").as_bytes())
 }
 
 fn section(kind: ResourceType) -> &'static str {
@@ -118,8 +140,6 @@ fn metadata_json(manifest: &Manifest, metadata: &ArtifactMetadata) -> Json {
     json!({
         "dbt_schema_version": "https://schemas.getdbt.com/dbt/manifest/v12.json",
         "dbt_version": crate::DBT_VERSION,
-        "strata_version": crate::VERSION,
-        "strata_inputs": metadata.inputs.map(Fingerprint::hex),
         "generated_at": time(metadata.generated),
         "invocation_id": metadata.invocation_id,
         "invocation_started_at": time(metadata.started),

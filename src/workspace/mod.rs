@@ -9,6 +9,7 @@ mod artifacts;
 mod beside;
 mod built;
 mod changes;
+mod deferral;
 mod error;
 mod notice;
 mod prepare;
@@ -32,6 +33,7 @@ pub(crate) use artifacts::{
 pub(crate) use beside::{DatabaseOpening, ManifestWriting};
 pub(crate) use built::KnownDatabase;
 pub(crate) use changes::{ChangeRequest, KnownPublications, compare_selected, retain_stale};
+pub(crate) use deferral::DeferOptions;
 pub(crate) use error::WorkspaceError;
 pub(crate) use notice::{Notice, Notices, tell_warnings};
 pub(crate) use prepare::{

@@ -128,7 +128,7 @@ pub(crate) fn prepare_run(
         };
         (defined.and_then(|d| d.join().ok()), looked)
     });
-    let (existing, recorded) = looked?;
+    let (mut existing, recorded) = looked?;
     let (mut verdicts, mut notes) = (None, None);
     if let Some(recorded) = recorded {
         let own = defined.unwrap_or_else(|| (inputs.define)(&selected));
@@ -149,6 +149,10 @@ pub(crate) fn prepare_run(
         }
         notes = Some(known.into_publication_state(versions, make, options.empty));
     }
+    let is_built = |id: NodeId| options.publishes_relations() && selected.contains(id);
+    let deferred = revision.defer_relations(&selected, &is_built, &existing)?;
+    let own = deferred.keys().filter_map(|id| revision.manifest.node(*id).relation.as_ref());
+    existing.add_stand_ins(own);
     let plan = revision.plan(options, &selected, &existing).map_err(|d| *d)?;
     if options.audit && options.verb == CommandVerb::Build {
         tell_late_tests(revision, &selected, notices);
@@ -160,6 +164,8 @@ pub(crate) fn prepare_run(
         tests_hold_back: options.verb == CommandVerb::Build,
         budget: inputs.budget,
         sample: if options.changed.is_some_and(|c| c.edits_only) { SAMPLE } else { 0 },
+        deferred,
+        cloned: revision.find_cloned(options)?,
         conditional_steps: verdicts
             .as_ref()
             .map(|v| conditional_steps(&plan, v))
@@ -253,7 +259,7 @@ pub(crate) fn build_run_context(
     let built = plan.steps.iter().filter(|s| s.action == Action::Build);
     let relations = built.filter_map(|s| manifest.node(s.node).relation.as_ref());
     Arc::new(RunContext {
-        compiler: Arc::new(revision.compiler(ids)),
+        compiler: Arc::new(revision.compiler(ids).with_deferred(options.deferred.clone())),
         options,
         system: revision.settings.system.clone(),
         target_path: manifest.project.target_path.clone(),

@@ -67,6 +67,7 @@ pub(crate) fn resource_types_of(verb: CommandVerb) -> &'static [ResourceType] {
         CommandVerb::Test => &[ResourceType::Test, ResourceType::UnitTest],
         CommandVerb::Seed => &[ResourceType::Seed],
         CommandVerb::Snapshot => &[ResourceType::Snapshot],
+        CommandVerb::Clone => &[ResourceType::Model, ResourceType::Seed, ResourceType::Snapshot],
         CommandVerb::Export => &[ResourceType::Export],
         CommandVerb::Compile => &[
             ResourceType::Model,

@@ -1,5 +1,6 @@
 //! The settings of a workspace.
 
+use super::DeferOptions;
 use crate::diag::{Diagnostic, WarningLevel, WarningOptions};
 use crate::engine::WaitTimeouts;
 use crate::load::LoadOptions;
@@ -21,6 +22,8 @@ pub(crate) struct Settings {
     pub(crate) patience: WaitTimeouts,
     /// The folder of the artifacts that `state:` compares with.
     pub(crate) state: Option<Utf8PathBuf>,
+    /// `--defer`; `None`: references print the project's own relations.
+    pub(crate) defer: Option<DeferOptions>,
     pub(crate) started: jiff::Timestamp,
 }
 

@@ -29,6 +29,7 @@ pub(crate) fn settings(system: Arc<dyn System>) -> Settings {
         start_order: StartOrder::default(),
         patience: WaitTimeouts::default(),
         state: None,
+        defer: None,
         started: system.now(),
         system,
     }

@@ -56,8 +56,9 @@ impl UnchangedCheck {
     ) -> Option<UnchangedCheck> {
         let settings = workspace.settings();
         let (sources, _) = files.loaded.as_ref()?;
-        let is_alone =
-            settings.state.is_none() && !sources.target.connection.database_files().is_empty();
+        let is_alone = settings.state.is_none()
+            && settings.defer.is_none()
+            && !sources.target.connection.database_files().is_empty();
         if options.changed.is_none() || !is_alone {
             return None;
         }
@@ -294,13 +295,18 @@ fn write_options(key: KeyWriter, options: &BuildOptions) -> KeyWriter {
         resource_types,
         exclude_resource_types,
         nodes,
+        retried,
     } = selection;
     let types = |types: &[ResourceType]| types.iter().map(|t| t.as_str()).collect::<Vec<_>>();
     let key = key.texts(select).texts(exclude).optional(selector.as_deref());
     let key = key.number(*indirect as u64);
     let key = key.texts(types(resource_types)).texts(types(exclude_resource_types));
-    match nodes {
+    let key = match nodes {
         Some(nodes) => key.texts(nodes),
+        None => key.optional(None),
+    };
+    match retried {
+        Some(retried) => key.texts(&retried.failed).texts(&retried.passed_tests),
         None => key.optional(None),
     }
 }

@@ -22,6 +22,7 @@ mod project;
 mod sample;
 mod specs;
 mod sqlite;
+mod states;
 mod tables;
 mod unit_tests;
 mod watch;

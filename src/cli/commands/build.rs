@@ -58,6 +58,17 @@ pub(super) fn take_snapshots(
     carry_out(invocation, &options)
 }
 
+pub(super) fn clone_relations(
+    invocation: Invocation<'_>,
+    selection: &SelectionArgs,
+    full_refresh: bool,
+) -> CommandResult {
+    let mut options = options_of(invocation.flags, CommandVerb::Clone, selection);
+    options.full_refresh |= full_refresh;
+    options.audit = false;
+    carry_out(invocation, &options)
+}
+
 /// The options that decide the steps of a build. `plan` uses them too, without executing the steps.
 pub(super) fn build_options(
     flags: &Flags,

@@ -31,6 +31,9 @@ pub(super) fn run_command(cli: &Cli, invocation: Invocation<'_>) -> CommandResul
             build::load_seeds(invocation, selection, *full_refresh)
         }
         Command::Snapshot { selection } => build::take_snapshots(invocation, selection),
+        Command::Clone { selection, full_refresh } => {
+            build::clone_relations(invocation, selection, *full_refresh)
+        }
         Command::Plan { selection, run, json } => {
             look::print_steps(invocation, selection, run, *json)
         }
@@ -60,7 +63,8 @@ pub(super) fn run_command(cli: &Cli, invocation: Invocation<'_>) -> CommandResul
         Command::Init { name, sample, .. } => {
             project::make_project(invocation, name.clone(), *sample)
         }
-        Command::Explain { .. } | Command::Completions { .. } => {
+        // `retry` is replaced by the command that it repeats.
+        Command::Retry | Command::Explain { .. } | Command::Completions { .. } => {
             answer_help(cli, invocation.console).unwrap_or_else(|| Ok(super::Exit::success()))
         }
     }
