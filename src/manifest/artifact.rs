@@ -1,7 +1,10 @@
 //! Converts nodes to the JSON of dbt's `manifest.json` v12, which is also that of `model` and
 //! `graph` in Jinja.
 
-use super::{Column, Manifest, Node, NodeKind, ResourceType, TestKind, UnitTest, artifact_id};
+use super::contract::{ConstraintPlace, constraint_json, contract_checksum, primary_key};
+use super::{
+    Column, GenericTest, Manifest, Node, NodeKind, ResourceType, TestKind, UnitTest, artifact_id,
+};
 use crate::config::{Json, JsonMap, python_str};
 use serde_json::json;
 
@@ -20,7 +23,8 @@ fn column_json(c: &Column) -> JsonMap {
     map.insert("description".into(), Json::from(c.description.as_str()));
     map.insert("meta".into(), Json::Object(c.meta.clone()));
     map.insert("data_type".into(), text(c.data_type.as_deref()));
-    map.insert("constraints".into(), Json::Array(c.constraints.clone()));
+    let constraints = c.constraints.iter().map(|c| constraint_json(c, ConstraintPlace::Column));
+    map.insert("constraints".into(), constraints.collect());
     map.insert("quote".into(), c.quote.map_or(Json::Null, Json::Bool));
     let mut config = c.config.clone().unwrap_or_default();
     config.entry("meta").or_insert_with(|| Json::Object(c.meta.clone()));
@@ -96,7 +100,10 @@ impl Manifest {
                 );
                 m.insert("loader".into(), Json::from(source.loader.as_str()));
                 m.insert("identifier".into(), Json::from(source.identifier.as_str()));
-                m.insert("quoting".into(), Json::Object(source.quoting.clone()));
+                let part = |key: &str| source.quoting.get(key).cloned().unwrap_or_default();
+                let quoting = ["database", "schema", "identifier", "column"];
+                let quoting = quoting.map(|key| (key.to_owned(), part(key)));
+                m.insert("quoting".into(), Json::Object(quoting.into_iter().collect()));
                 m.insert("loaded_at_field".into(), text(source.loaded_at_field.as_deref()));
                 m.insert("loaded_at_query".into(), text(source.loaded_at_query.as_deref()));
                 let freshness = source.freshness.as_ref().map_or(Json::Null, |f| f.to_json());
@@ -166,8 +173,12 @@ impl Manifest {
                     .unwrap_or_else(|| json!({ "enforced": false, "alias_types": true }));
                 let enforced = contract.get("enforced").cloned().unwrap_or(Json::Bool(false));
                 let alias_types = contract.get("alias_types").cloned().unwrap_or(Json::Bool(true));
-                let contract =
-                    json!({ "enforced": enforced, "alias_types": alias_types, "checksum": null });
+                let checksum = self.contract_checksum_of(node, enforced == Json::Bool(true));
+                let mut contract = json!({ "enforced": enforced, "alias_types": alias_types });
+                if let Some(written) = config.get_mut("contract") {
+                    *written = contract.clone();
+                }
+                contract["checksum"] = checksum.map_or(Json::Null, Json::from);
                 m.insert("contract".into(), contract);
                 if kind == ResourceType::Seed {
                     m.insert("root_path".into(), Json::from(self.root_of(&node.package)));
@@ -179,14 +190,16 @@ impl Manifest {
         {
             m.insert("access".into(), Json::from(access.as_str()));
             m.insert("group".into(), text(group.as_deref()));
-            m.insert("constraints".into(), Json::Array(constraints.clone()));
+            let all = constraints.iter().map(|c| constraint_json(c, ConstraintPlace::Model));
+            m.insert("constraints".into(), all.collect());
             m.insert("version".into(), version.as_ref().map_or(Json::Null, |v| v.version.clone()));
             m.insert(
                 "latest_version".into(),
                 version.as_ref().map_or(Json::Null, |v| v.latest.clone()),
             );
             m.insert("deprecation_date".into(), text(deprecation_date.as_deref()));
-            m.insert("primary_key".into(), Json::Array(Vec::new()));
+            let key = primary_key(&node.columns, constraints, self.tests_of(node));
+            m.insert("primary_key".into(), Json::from(key));
             m.insert("time_spine".into(), Json::Null);
         }
         if let NodeKind::Test(test) = &node.kind {
@@ -206,13 +219,13 @@ impl Manifest {
                 );
                 m.insert("column_name".into(), text(test.column.as_deref()));
                 m.insert("attached_node".into(), text(attached.map(|n| &*n.unique_id)));
-            } else {
-                m.insert("column_name".into(), Json::Null);
-                m.insert("attached_node".into(), Json::Null);
             }
             let key =
                 node.generic_test().and_then(|t| t.attached).map(|id| self.node(id)).and_then(
                     |n| {
+                        if let NodeKind::Source(table) = &n.kind {
+                            return Some(format!("sources.{}", table.source_name));
+                        }
                         let section = match n.resource_type() {
                             ResourceType::Model => "models",
                             ResourceType::Seed => "seeds",
@@ -222,12 +235,16 @@ impl Manifest {
                         Some(format!("{section}.{}", n.name))
                     },
                 );
-            m.insert("file_key_name".into(), text(key.as_deref()));
-        }
-        if let NodeKind::Operation { index, .. } = &node.kind {
-            m.insert("index".into(), Json::from(*index));
+            if node.generic_test().is_some() {
+                m.insert("file_key_name".into(), text(key.as_deref()));
+            }
         }
         m.insert("tags".into(), Json::from(node.tags.clone()));
+        if let NodeKind::Operation { index, on_run_end } = &node.kind {
+            m.insert("index".into(), Json::from(*index));
+            let tag = if *on_run_end { "on-run-end" } else { "on-run-start" };
+            m.insert("tags".into(), json!([tag]));
+        }
         m.insert("description".into(), Json::from(node.description.as_str()));
         m.insert("columns".into(), columns_json(&node.columns));
         m.insert("meta".into(), config.get("meta").cloned().unwrap_or_else(|| json!({})));
@@ -288,6 +305,18 @@ impl Manifest {
         m.insert("schema".into(), text(schema));
         m.insert("created_at".into(), Json::from(0.0));
         m
+    }
+
+    /// The generic tests of a node.
+    fn tests_of<'m>(&'m self, node: &Node) -> impl Iterator<Item = &'m GenericTest> {
+        let id = node.id;
+        let children = self.graph.children(id).into_iter().map(|child| self.node(child));
+        children.filter_map(Node::generic_test).filter(move |test| test.attached == Some(id))
+    }
+
+    fn contract_checksum_of(&self, node: &Node, is_enforced: bool) -> Option<String> {
+        let NodeKind::Model { constraints, .. } = &node.kind else { return None };
+        is_enforced.then(|| contract_checksum(&node.columns, constraints, &node.materialized()))
     }
 
     /// The root folder of a package; empty if there is no such package.

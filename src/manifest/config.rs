@@ -272,6 +272,7 @@ fn relation_defaults(materialized: &str) -> Vec<(&'static str, Json)> {
         ("contract", serde_json::json!({ "enforced": false, "alias_types": true })),
         ("event_time", Json::Null),
         ("concurrent_batches", Json::Null),
+        ("static_analysis", Json::Null),
     ]
 }
 
@@ -322,9 +323,11 @@ fn defaults(kind: ResourceType) -> Vec<(&'static str, Json)> {
             ("fail_calc", Json::from("count(*)")),
             ("warn_if", Json::from("!= 0")),
             ("error_if", Json::from("!= 0")),
+            ("static_analysis", Json::Null),
         ],
         ResourceType::Source => vec![
             ("enabled", Json::Bool(true)),
+            ("static_analysis", Json::Null),
             ("event_time", Json::Null),
             ("freshness", super::FreshnessThreshold::default().to_json()),
             ("loaded_at_field", Json::Null),

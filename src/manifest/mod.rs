@@ -9,6 +9,7 @@ mod artifact;
 mod column;
 mod config;
 mod configs;
+mod contract;
 mod freshness;
 mod graph;
 mod lookup;

@@ -48,6 +48,7 @@ pub(crate) struct Group {
     pub(crate) name: Arc<str>,
     pub(crate) package: Arc<str>,
     pub(crate) owner: JsonMap,
+    pub(crate) path: String,
     pub(crate) original_file_path: String,
     pub(crate) description: Option<String>,
 }
@@ -58,6 +59,7 @@ pub(crate) struct DocResource {
     pub(crate) unique_id: UniqueId,
     pub(crate) name: Arc<str>,
     pub(crate) package: Arc<str>,
+    pub(crate) path: String,
     pub(crate) original_file_path: String,
     pub(crate) text: String,
 }

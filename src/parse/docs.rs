@@ -38,6 +38,7 @@ pub(super) fn parse_docs(
         blocks.push(DocBlock {
             package: package.clone(),
             name: block.name.clone(),
+            path: file.path.clone(),
             original_file_path: file.original_file_path.clone(),
             text: rendered.trim().to_owned(),
             span,

@@ -42,6 +42,7 @@ use std::sync::Arc;
 pub(crate) struct DocBlock {
     pub(crate) package: Arc<str>,
     pub(crate) name: String,
+    pub(crate) path: Arc<str>,
     pub(crate) original_file_path: Arc<str>,
     pub(crate) text: String,
     pub(crate) span: Span,

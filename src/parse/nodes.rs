@@ -205,6 +205,7 @@ impl<'a> NodeParser<'a> {
                     &mut out,
                 );
                 node.fqn.insert(1, "analysis".into());
+                node.path = format!("analysis/{}", file.path).into();
                 vec![node]
             }
             FileKind::Function => {
@@ -259,6 +260,8 @@ impl<'a> NodeParser<'a> {
             );
             let at = node.fqn.len() - 1;
             node.fqn.insert(at, stem.into());
+            // As in dbt, that of the whole file, in which other snapshots may be.
+            node.checksum.value = sha256_hex(text.trim());
             nodes.push(node);
         }
         nodes
@@ -476,6 +479,8 @@ pub(super) fn parse_hooks(
                 node.path = format!("hooks/{name}.sql").into();
                 node.original_file_path = "./dbt_project.yml".into();
                 node.hook = Some((end, index));
+                // As in dbt, that of the project file.
+                node.checksum.value = sha256_hex(parser.map.text(span.file).trim());
                 let origin = TextOrigin { file: span.file, text: sql, range: (0, sql.len()) };
                 parser.render(&mut node, origin, &mut out);
                 nodes.push(node);

@@ -48,11 +48,12 @@ impl<'a> Binder<'a> {
     pub(super) fn bind(&self, node: &Node) -> BoundReferences {
         let mut bound = BoundReferences::default();
         let test = matches!(node.kind, NodeKind::Test(_) | NodeKind::UnitTest(_));
-        for call in &node.refs {
-            self.reference(node, call, test, &mut bound);
-        }
+        // Sources come first, as in dbt.
         for call in &node.sources {
             self.source(node, call, test, &mut bound);
+        }
+        for call in &node.refs {
+            self.reference(node, call, test, &mut bound);
         }
         bound
     }

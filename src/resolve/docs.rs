@@ -172,6 +172,7 @@ fn resource_of(block: &DocBlock) -> DocResource {
         unique_id: format!("doc.{}.{}", block.package, block.name).into(),
         name: block.name.as_str().into(),
         package: block.package.clone(),
+        path: block.path.to_string(),
         original_file_path: block.original_file_path.to_string(),
         text: block.text.clone(),
     }

@@ -32,7 +32,7 @@ pub(super) fn check_dispatches(ground: &ResolveContext<'_>) -> Vec<Diagnostic> {
 fn info(ground: &ResolveContext<'_>, def: &Arc<MacroDef>) -> MacroInfo {
     let entry = ground.entries.get(EntryKind::Macro, &def.package, &def.name);
     let text = ground.sources.map.text(def.file);
-    let arguments = entry.and_then(|(e, _)| e.map.get("arguments")).map(Yaml::to_json);
+    let arguments = entry.and_then(|(e, _)| e.map.get("arguments")).map(described_arguments);
     let mut quiet = Vec::new();
     MacroInfo {
         unique_id: def.unique_id.clone(),
@@ -54,6 +54,16 @@ fn info(ground: &ResolveContext<'_>, def: &Arc<MacroDef>) -> MacroInfo {
         arguments: arguments.unwrap_or_else(|| arguments_json(def)),
         patch_path: entry.map(|(_, p)| format!("{}://{}", p.package, p.original_file_path)),
     }
+}
+
+/// The arguments that a properties file describes.
+fn described_arguments(written: &Yaml) -> Json {
+    let all = written.items().iter().map(Yaml::to_json).map(|argument| {
+        let of = |key: &str| argument.get(key).cloned().unwrap_or_default();
+        let description = argument.get("description").cloned().unwrap_or_else(|| "".into());
+        serde_json::json!({ "name": of("name"), "type": of("type"), "description": description })
+    });
+    all.collect()
 }
 
 /// The arguments of a macro that no properties file describes.

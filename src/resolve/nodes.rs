@@ -407,9 +407,11 @@ impl NodeMaker<'_> {
             version,
             access,
             group: config.text("group").map(|g| g.into_owned().into()),
-            deprecation_date: v
-                .and_then(|v| v.deprecation_date.clone())
-                .or_else(|| patch.and_then(|p| p.deprecation_date.clone())),
+            // As in dbt, a version does not have the date of the whole model.
+            deprecation_date: match v {
+                Some(v) => v.deprecation_date.clone(),
+                None => patch.and_then(|p| p.deprecation_date.clone()),
+            },
             constraints: v
                 .and_then(|v| v.constraints.clone())
                 .or_else(|| patch.map(|p| p.constraints.clone()))

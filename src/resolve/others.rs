@@ -4,7 +4,7 @@
 use super::cache::ResolvedItem;
 use super::unit_tests::unit_test_jobs;
 use super::{Job, NodeMaker, Resolver};
-use crate::config::{ExportType, Json, JsonMap, Yaml, check_export};
+use crate::config::{ExportType, Json, JsonMap, Yaml, YamlMap, check_export};
 use crate::context::{NodeScope, RenderSession, RenderSubject, failure_diagnostic};
 use crate::diag::{Code, Diagnostic};
 use crate::manifest::{
@@ -48,7 +48,8 @@ pub(super) fn collect_groups(parsed: &ParsedProject) -> Vec<Group> {
             groups.push(Group {
                 name: entry.name.clone(),
                 package: file.package.clone(),
-                owner: object(entry.map.get("owner")),
+                owner: owner_of(&entry.map),
+                path: file.path.to_string(),
                 original_file_path: file.original_file_path.to_string(),
                 description: entry.map.get("description").and_then(Yaml::scalar_text),
             });
@@ -152,7 +153,7 @@ impl NodeMaker<'_> {
     fn exposure(&mut self, file: &Properties, entry: &PropertyEntry) -> Node {
         let data = Exposure {
             kind: entry.map.get_text("type").unwrap_or_default(),
-            owner: object(entry.map.get("owner")),
+            owner: owner_of(&entry.map),
             maturity: entry.map.get_text("maturity"),
             url: entry.map.get_text("url"),
             label: entry.map.get_text("label"),
@@ -286,6 +287,12 @@ fn name_input(input: &mut Json) {
     }
 }
 
-fn object(y: Option<&Yaml>) -> JsonMap {
-    y.map(Yaml::to_json).and_then(|j| j.as_object().cloned()).unwrap_or_default()
+/// An owner, with both keys that every owner has.
+fn owner_of(map: &YamlMap) -> JsonMap {
+    let written = map.get("owner").map(Yaml::to_json);
+    let mut owner = written.and_then(|json| json.as_object().cloned()).unwrap_or_default();
+    for key in ["email", "name"] {
+        owner.entry(key).or_insert(Json::Null);
+    }
+    owner
 }

@@ -37,6 +37,9 @@ const OWN_FACTS: &str = "strata.json";
 /// or if another program has written the manifest since.
 pub(crate) fn manifest_inputs(system: &dyn System, folder: &Utf8Path) -> Option<Fingerprint> {
     let facts: Json = serde_json::from_str(&system.read(&folder.join(OWN_FACTS)).ok()?).ok()?;
+    if facts.get("strata_build").and_then(Json::as_str) != Some(crate::BUILD) {
+        return None;
+    }
     let fact = |key: &str| facts.pointer(&format!("/manifest/{key}"))?.as_str();
     let mut head = Vec::new();
     system.open(&folder.join("manifest.json")).ok()?.take(1024).read_to_end(&mut head).ok()?;
@@ -52,6 +55,7 @@ fn write_own_facts(
 ) -> Result<(), SystemError> {
     let facts = json!({
         "strata_version": crate::VERSION,
+        "strata_build": crate::BUILD,
         "manifest": {
             "invocation_id": metadata.invocation_id,
             "inputs": metadata.inputs.map(Fingerprint::hex),
@@ -91,7 +95,7 @@ fn write(
     )?;
     let docs = manifest.docs.iter().map(|d| {
         let json = json!({
-            "name": &*d.name, "resource_type": "doc", "package_name": &*d.package, "path": d.original_file_path,
+            "name": &*d.name, "resource_type": "doc", "package_name": &*d.package, "path": d.path,
             "original_file_path": d.original_file_path, "unique_id": &*d.unique_id, "block_contents": d.text,
         });
         (d.unique_id.to_string(), json)
@@ -102,7 +106,7 @@ fn write(
     let groups = manifest.groups.iter().map(|g| {
         let id = format!("group.{}.{}", g.package, g.name);
         let json = json!({
-            "name": &*g.name, "resource_type": "group", "package_name": &*g.package, "path": g.original_file_path,
+            "name": &*g.name, "resource_type": "group", "package_name": &*g.package, "path": g.path,
             "original_file_path": g.original_file_path, "unique_id": id, "owner": g.owner, "description": g.description,
             "config": { "meta": {} },
         });
@@ -124,7 +128,9 @@ fn write(
     let mut group_map: BTreeMap<String, Vec<Json>> =
         manifest.groups.iter().map(|g| (g.name.to_string(), Vec::new())).collect();
     for node in &manifest.nodes {
-        if let Some(group) = node.config.text("group") {
+        let tested = node.generic_test().and_then(|test| test.attached);
+        let grouped = tested.map_or(&**node, |id| manifest.node(id));
+        if let Some(group) = grouped.config.text("group") {
             group_map.entry(group.into_owned()).or_default().push(Json::from(&*node.unique_id));
         }
     }

@@ -7,6 +7,7 @@
 )]
 
 mod configs;
+mod manifests;
 mod row_diff;
 mod shapes;
 mod state;
