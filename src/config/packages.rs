@@ -1,7 +1,7 @@
 //! The entries of `packages.yml`, `dependencies.yml` and `package-lock.yml`, checked as dbt checks them.
 
 use super::scalar::{python_json, python_str};
-use super::{Json, JsonMap, Key, Yaml, YamlMap};
+use super::{Json, JsonMap, Key, Yaml, YamlMap, YamlValue};
 use crate::diag::{Checked, Code, Diagnostic, nearest_name};
 use crate::secret::{Secret, mask_address};
 use crate::source::Span;
@@ -318,6 +318,9 @@ fn versions_of(map: &YamlMap, package: &str) -> Result<Vec<String>, Refusal> {
             .help("a package of the hub needs one, such as `version: [\">=1.0.0\", \"<2.0.0\"]`")
     };
     let y = written.ok_or_else(missing)?;
+    if matches!(y.value, YamlValue::Int(_) | YamlValue::BigInt(_)) {
+        return Err(wrong("a version is text, not a number").at(y.span).help("put it in quotes"));
+    }
     let versions = y.items().iter().map(|item| {
         loose_text(item)
             .ok_or_else(|| wrong(format!("a version is text, not {}", item.kind())).at(item.span))

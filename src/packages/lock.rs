@@ -130,12 +130,18 @@ mod tests {
     use crate::config::{Json, PackageUrl, PackagesFile, parse_packages, parse_yaml};
     use crate::source::FileId;
 
+    /// dbt fails in its own code for the first, and takes the key of the second for its own.
+    const DIFFERENT: [&str; 2] = ["packages: null", "packages: [{local: x, unrendered: {a: 1}}]"];
+
     #[test]
     fn hashes_are_those_of_dbt() {
         let table = include_str!("../../tests/dbt/packages.json");
         let table: Json = serde_json::from_str(table).unwrap();
         for row in table["hashes"].as_array().unwrap() {
             let text = row[0].as_str().unwrap();
+            if DIFFERENT.contains(&text) {
+                continue;
+            }
             let tree = parse_yaml(FileId(0), text).value;
             let read = parse_packages(PackagesFile::Packages, &tree, &tree);
             let hash = read.diagnostics.is_empty().then(|| hash_specs(&read.value));
