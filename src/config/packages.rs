@@ -228,22 +228,20 @@ fn read_package(entry: &Yaml, written: &Yaml) -> Result<PackageSpec, Refusal> {
 }
 
 fn read_source(kind: &str, map: &YamlMap, written: &Yaml) -> Result<PackageSource, Refusal> {
-    let written = |rendered: &str| {
-        let text = written.as_map().and_then(|m| m.get(kind)).and_then(Yaml::as_str);
-        PackageUrl::new(rendered, text.unwrap_or(rendered))
-    };
     let text = required_text(map, kind)?;
+    let written = written.as_map().and_then(|m| m.get(kind)).and_then(Yaml::as_str);
+    let url = PackageUrl::new(&text, written.unwrap_or(&text));
     let name = optional_text(map, "name")?;
     Ok(match kind {
         "local" => PackageSource::Local { path: text },
         "git" => PackageSource::Git {
-            url: written(&text),
+            url,
             revision: revision_of(map)?,
             warn_unpinned: optional_bool(map, "warn-unpinned")?.unwrap_or(true),
             subdirectory: optional_text(map, "subdirectory")?.filter(|s| !s.is_empty()),
         },
         "tarball" => PackageSource::Tarball {
-            url: written(&text),
+            url,
             name: name.ok_or_else(|| {
                 wrong("a package with `tarball` needs a `name`").help("add `name:`, its folder")
             })?,
@@ -312,12 +310,9 @@ fn revision_of(map: &YamlMap) -> Result<Option<String>, Refusal> {
 }
 
 fn versions_of(map: &YamlMap, package: &str) -> Result<Vec<String>, Refusal> {
-    let written = map.get("version").filter(|y| !y.is_null());
-    let missing = || {
-        wrong(format!("`{package}` has no `version`"))
-            .help("a package of the hub needs one, such as `version: [\">=1.0.0\", \"<2.0.0\"]`")
+    let Some(y) = map.get("version").filter(|y| !y.is_null()) else {
+        return Err(missing_version(package));
     };
-    let y = written.ok_or_else(missing)?;
     if matches!(y.value, YamlValue::Int(_) | YamlValue::BigInt(_)) {
         return Err(wrong("a version is text, not a number").at(y.span).help("put it in quotes"));
     }
@@ -326,7 +321,15 @@ fn versions_of(map: &YamlMap, package: &str) -> Result<Vec<String>, Refusal> {
             .ok_or_else(|| wrong(format!("a version is text, not {}", item.kind())).at(item.span))
     });
     let versions = versions.collect::<Result<Vec<_>, _>>()?;
-    if versions.iter().all(String::is_empty) { Err(missing()) } else { Ok(versions) }
+    match versions.iter().all(String::is_empty) {
+        true => Err(missing_version(package)),
+        false => Ok(versions),
+    }
+}
+
+fn missing_version(package: &str) -> Refusal {
+    wrong(format!("`{package}` has no `version`"))
+        .help("a package of the hub needs one, such as `version: [\">=1.0.0\", \"<2.0.0\"]`")
 }
 
 #[cfg(test)]

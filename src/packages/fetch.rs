@@ -1,6 +1,6 @@
 //! Looks packages up and fetches them: from folders, the hub, repositories and tarballs.
 
-use super::archive::ArchiveContent;
+use super::archive::{ArchiveContent, ArchiveError};
 use super::error::PackageError;
 use super::git::{FoundRevision, GitError, GitProgram, is_commit, plain_address};
 use super::http::{DownloadStep, DownloadWatch, HttpClient, HttpError, WebAddress};
@@ -9,9 +9,10 @@ use super::hub::{
 };
 use super::resolve::{HubRelease, PackageFacts, PackageIndex, PinnedPackage};
 use super::store::{ArchiveKey, PackageStore, StoredArchive, check_archive};
-use crate::config::{PackageUrl, PackagesFile, Yaml, parse_packages, parse_yaml};
+use crate::config::{PackageSpec, PackageUrl, PackagesFile, Yaml, parse_packages, parse_yaml};
 use crate::diag::Diagnostic;
 use crate::load::{NeedsOwner, PackagesText, YamlRenderer, find_project_file, read_package_needs};
+use crate::secret::mask_address;
 use crate::source::{SourceMap, Span};
 use crate::system::{System, normalize_path};
 use camino::{Utf8Path, Utf8PathBuf};
@@ -29,6 +30,16 @@ pub(crate) enum FetchStep {
     Received { what: String, bytes: usize, total: Option<usize> },
     Retried { what: String, attempt: u32 },
     Ended { what: String },
+}
+
+impl FetchStep {
+    fn of_download(what: &str, step: DownloadStep) -> FetchStep {
+        let what = what.to_owned();
+        match step {
+            DownloadStep::Received { bytes, total } => FetchStep::Received { what, bytes, total },
+            DownloadStep::Retry { attempt } => FetchStep::Retried { what, attempt },
+        }
+    }
 }
 
 /// Where a package is taken from when it is installed.
@@ -165,7 +176,7 @@ impl<'a> PackageFetcher<'a> {
             }
         }
         let damaged = std::io::Error::other("it changed while it was read");
-        Err(failed(super::archive::ArchiveError::Damaged(damaged)))
+        Err(failed(ArchiveError::Damaged(damaged)))
     }
 
     fn local_folder(&self, path: &str) -> Utf8PathBuf {
@@ -223,10 +234,7 @@ impl<'a> PackageFetcher<'a> {
     }
 
     /// What the files of a package ask for.
-    fn needs_of(
-        &mut self,
-        texts: &[PackagesText],
-    ) -> Result<Vec<crate::config::PackageSpec>, PackageError> {
+    fn needs_of(&mut self, texts: &[PackagesText]) -> Result<Vec<PackageSpec>, PackageError> {
         let renderer = self.ground.renderer;
         let checked = read_package_needs(texts, NeedsOwner::Package, renderer, self.map);
         let mut out = Vec::new();
@@ -286,7 +294,7 @@ impl<'a> PackageFetcher<'a> {
         }
         let address = package_address(&self.hub, package);
         let text = self.get(&address, &format!("asking the hub for {package}"))?;
-        let shown = crate::secret::mask_address(&address).into_owned();
+        let shown = mask_address(&address).into_owned();
         let found = read_hub_package(&shown, package, &text)?;
         if let Some(new) = &found.moved_to {
             self.moved.push((package.to_owned(), new.clone()));
@@ -391,6 +399,23 @@ impl<'a> PackageFetcher<'a> {
         name: Option<&str>,
         label: &str,
     ) -> Result<(StoredArchive, ArchiveContent), PackageError> {
+        let first = self.try_download(url, key, name, label);
+        match first {
+            // A download may end early and look complete.
+            Err(PackageError::Archive { source: ArchiveError::Damaged(_), .. }) => {
+                self.try_download(url, key, name, label)
+            }
+            other => other,
+        }
+    }
+
+    fn try_download(
+        &mut self,
+        url: &str,
+        key: &ArchiveKey,
+        name: Option<&str>,
+        label: &str,
+    ) -> Result<(StoredArchive, ArchiveContent), PackageError> {
         let bytes = self.get(url, &format!("downloading {label}"))?;
         let file = self.store.temporary_file();
         self.ground.system.write_stream(&file, &mut |out| out.write_all(&bytes))?;
@@ -406,21 +431,17 @@ impl<'a> PackageFetcher<'a> {
         let address = WebAddress::parse(url)?;
         let client = match self.http.take() {
             Some(client) => client,
-            None => HttpClient::new(self.patience())?,
+            None => HttpClient::new(self.ground.system, self.patience())?,
         };
         (self.tell)(FetchStep::Started { what: what.to_owned() });
         let tell = &mut *self.tell;
-        let mut told = |step| {
-            let what = what.to_owned();
-            tell(match step {
-                DownloadStep::Received { bytes, total } => {
-                    FetchStep::Received { what, bytes, total }
-                }
-                DownloadStep::Retry { attempt } => FetchStep::Retried { what, attempt },
-            });
-        };
-        let mut watch = DownloadWatch { tell: &mut told, is_stopped: self.ground.is_stopped };
-        let answer = client.get(&address, &mut watch);
+        let answer = client.get(
+            &address,
+            &mut DownloadWatch {
+                tell: &mut |step| tell(FetchStep::of_download(what, step)),
+                is_stopped: self.ground.is_stopped,
+            },
+        );
         (self.tell)(FetchStep::Ended { what: what.to_owned() });
         self.http = Some(client);
         answer.map_err(|e| match e {
@@ -443,13 +464,13 @@ impl PackageIndex for PackageFetcher<'_> {
             None => {
                 let address = index_address(&self.hub);
                 let text = self.get(&address, "asking the hub for its packages")?;
-                read_index(&crate::secret::mask_address(&address), &text)?
+                read_index(&mask_address(&address), &text)?
             }
         };
         let is_there = index.iter().any(|name| name == package);
         self.index = Some(index);
         if !is_there {
-            let hub = crate::secret::mask_address(&self.hub).into_owned();
+            let hub = mask_address(&self.hub).into_owned();
             return Err(PackageError::NotOnHub { package: package.to_owned(), hub });
         }
         Ok(self.hub_package(package)?.releases)

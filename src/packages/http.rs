@@ -1,11 +1,15 @@
 //! Downloads over HTTPS. Plain HTTP is used with this machine only.
 
+use crate::system::System;
 use http_body_util::{BodyExt, Empty};
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{AUTHORIZATION, HeaderValue, LOCATION, USER_AGENT};
 use hyper::{Request, Response, StatusCode};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::{Client, connect::HttpConnector};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::connect::proxy::Tunnel;
+use hyper_util::client::proxy::matcher::{Intercept, Matcher};
 use hyper_util::rt::TokioExecutor;
 use std::future::Future;
 use std::net::IpAddr;
@@ -211,25 +215,33 @@ fn encode_base64(bytes: &[u8]) -> String {
 
 pub(crate) struct HttpClient {
     client: Client<HttpsConnector<HttpConnector>, Empty<Bytes>>,
+    /// The proxies of the environment.
+    proxies: Matcher,
     runtime: tokio::runtime::Runtime,
     /// How long a server may be silent.
     patience: Duration,
 }
 
 impl HttpClient {
-    pub(crate) fn new(patience: Duration) -> Result<HttpClient, HttpError> {
+    pub(crate) fn new(system: &dyn System, patience: Duration) -> Result<HttpClient, HttpError> {
         let connector = HttpsConnectorBuilder::new()
             .with_provider_and_native_roots(rustls::crypto::ring::default_provider())
             .map_err(HttpError::Certificates)?
             .https_or_http()
             .enable_http1()
             .build();
+        // Plain HTTP stays on this machine, so that only HTTPS may need a proxy.
+        let proxies = Matcher::builder()
+            .all(either_case(system, "all_proxy"))
+            .https(either_case(system, "https_proxy"))
+            .no(either_case(system, "no_proxy"))
+            .build();
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .map_err(HttpError::Client)?;
         let client = Client::builder(TokioExecutor::new()).build(connector);
-        Ok(HttpClient { client, runtime, patience })
+        Ok(HttpClient { client, proxies, runtime, patience })
     }
 
     /// The body at an address. What may pass by itself is tried again.
@@ -261,9 +273,7 @@ impl HttpClient {
     ) -> Result<Vec<u8>, HttpError> {
         let mut address = address.clone();
         for _ in 0..=MOST_REDIRECTS {
-            let answer = self.client.request(address.request()?);
-            let answer = self.patiently(answer, &address, watch.is_stopped).await?;
-            let answer = answer.map_err(|e| unreachable_at(&address, &e))?;
+            let answer = self.send(address.request()?, &address, watch.is_stopped).await?;
             let location = answer.headers().get(LOCATION).and_then(|v| v.to_str().ok());
             match location.filter(|_| answer.status().is_redirection()) {
                 Some(location) => address = address.redirected(location)?,
@@ -277,6 +287,23 @@ impl HttpClient {
             }
         }
         Err(HttpError::ManyRedirects(address.shown()))
+    }
+
+    async fn send(
+        &self,
+        request: Request<Empty<Bytes>>,
+        address: &WebAddress,
+        is_stopped: &dyn Fn() -> bool,
+    ) -> Result<Response<Incoming>, HttpError> {
+        let proxy = self.proxies.intercept(request.uri()).filter(|_| !address.is_loopback());
+        let answer = match proxy {
+            None => self.patiently(self.client.request(request), address, is_stopped).await?,
+            Some(proxy) => {
+                let client = tunnel_through(&proxy)?;
+                self.patiently(client.request(request), address, is_stopped).await?
+            }
+        };
+        answer.map_err(|e| unreachable_at(address, &e))
     }
 
     async fn read_body(
@@ -316,6 +343,29 @@ impl HttpClient {
             seconds: self.patience.as_secs(),
         })
     }
+}
+
+/// A variable of the environment, whose name is also written in capitals.
+fn either_case(system: &dyn System, name: &str) -> String {
+    let found = system.env(name).or_else(|| system.env(&name.to_uppercase()));
+    found.unwrap_or_default()
+}
+
+/// A client whose connections go through a proxy.
+fn tunnel_through(
+    proxy: &Intercept,
+) -> Result<Client<HttpsConnector<Tunnel<HttpConnector>>, Empty<Bytes>>, HttpError> {
+    let mut tunnel = Tunnel::new(proxy.uri().clone(), HttpConnector::new());
+    if let Some(login) = proxy.basic_auth() {
+        tunnel = tunnel.with_auth(login.clone());
+    }
+    let connector = HttpsConnectorBuilder::new()
+        .with_provider_and_native_roots(rustls::crypto::ring::default_provider())
+        .map_err(HttpError::Certificates)?
+        .https_only()
+        .enable_http1()
+        .wrap_connector(tunnel);
+    Ok(Client::builder(TokioExecutor::new()).build(connector))
 }
 
 async fn unless_stopped<T>(

@@ -72,13 +72,9 @@ pub(super) fn read_hub_package(
         require_dbt_version: texts_of(facts.get("require_dbt_version")),
     });
     let releases = releases.collect();
-    let part = |new: &str, old: &str| {
-        let found = json.get(new).and_then(Json::as_str).filter(|text| !text.is_empty());
-        found.or_else(|| json.get(old).and_then(Json::as_str)).unwrap_or_default().to_owned()
-    };
     let is_moved = ["redirectnamespace", "redirectname"].iter().any(|key| json.get(key).is_some());
-    let now =
-        format!("{}/{}", part("redirectnamespace", "namespace"), part("redirectname", "name"));
+    let owner = first_text(&json, ["redirectnamespace", "namespace"]);
+    let now = format!("{owner}/{}", first_text(&json, ["redirectname", "name"]));
     Ok(HubPackage {
         releases,
         versions: versions.iter().map(|(k, v)| (k.clone(), v.clone())).collect(),
@@ -93,23 +89,30 @@ impl HubPackage {
         package: &str,
         version: &str,
     ) -> Result<HubDownload, PackageError> {
-        let gone = || PackageError::GoneFromHub {
-            package: package.to_owned(),
-            version: version.to_owned(),
+        let Some(facts) = self.versions.get(version) else {
+            let (package, version) = (package.to_owned(), version.to_owned());
+            return Err(PackageError::GoneFromHub { package, version });
         };
-        let facts = self.versions.get(version).ok_or_else(gone)?;
-        let text = |value: Option<&Json>, key: &str| {
-            let text = value.and_then(Json::as_str).map(str::to_owned);
-            text.ok_or_else(|| wrong(address, &format!("version {version} has no `{key}`")))
+        let tarball = facts.get("downloads").and_then(|d| d.get("tarball"));
+        let (Some(name), Some(tarball)) =
+            (facts.get("name").and_then(Json::as_str), tarball.and_then(Json::as_str))
+        else {
+            let problem = format!("version {version} has no `name` or no `downloads.tarball`");
+            return Err(wrong(address, &problem));
         };
-        let downloads = facts.get("downloads");
         let needs = serde_json::json!({ "packages": facts.get("packages") });
         Ok(HubDownload {
-            name: text(facts.get("name"), "name")?,
-            tarball: text(downloads.and_then(|d| d.get("tarball")), "downloads.tarball")?,
+            name: name.to_owned(),
+            tarball: tarball.to_owned(),
             needs: yaml_of(&needs, Span::file(FileId(u32::MAX))),
         })
     }
+}
+
+/// The first of these keys that has a text.
+fn first_text<'a>(json: &'a Json, keys: [&str; 2]) -> &'a str {
+    let mut texts = keys.iter().filter_map(|key| json.get(key).and_then(Json::as_str));
+    texts.find(|text| !text.is_empty()).unwrap_or_default()
 }
 
 fn read_json(address: &str, text: &[u8]) -> Result<Json, PackageError> {

@@ -418,6 +418,12 @@ pub(crate) fn resolve_packages(
     Ok(resolved)
 }
 
+fn taken_name(package: &ResolvedPackage, whose: &str) -> Diagnostic {
+    let ResolvedPackage { package, facts, span } = package;
+    let message = format!("the package {package} is named `{}`, a name that {whose}", facts.name);
+    Diagnostic::error(Code::Package, message).primary(*span, "asked for here")
+}
+
 /// Fails if two packages, or a package and the project, have one name.
 pub(crate) fn check_names(
     resolved: &[ResolvedPackage],
@@ -425,20 +431,17 @@ pub(crate) fn check_names(
 ) -> Result<(), ResolveFailure> {
     for (i, package) in resolved.iter().enumerate() {
         let name = &package.facts.name;
-        let error = |whose: &str| {
-            let message =
-                format!("the package {} is named `{name}`, a name that {whose}", package.package);
-            Diagnostic::error(Code::Package, message).primary(package.span, "asked for here")
-        };
         if let Some(other) = resolved[..i].iter().find(|other| other.facts.name == *name) {
-            return Err(error("another package has")
+            return Err(taken_name(package, "another package has")
                 .secondary(other.span, "the other one")
                 .note(format!("the other one is {}", other.package))
                 .help("ask for one of them only, or rename one")
                 .into());
         }
         if *name == project {
-            return Err(error("the project itself has").help("rename one of them").into());
+            return Err(taken_name(package, "the project itself has")
+                .help("rename one of them")
+                .into());
         }
     }
     Ok(())

@@ -112,22 +112,24 @@ impl VersionSpecifier {
 /// Compares part by part; numbers come before texts, and what is left over is compared by length.
 fn compare_prereleases(a: &str, b: &str) -> Ordering {
     for (x, y) in a.split('.').zip(b.split('.')) {
-        let is_number = |t: &str| !t.is_empty() && t.bytes().all(|c| c.is_ascii_digit());
-        let by_value = |t: &str| {
-            let digits = t.trim_start_matches('0');
-            (digits.len(), digits.to_owned())
-        };
-        let order = match (is_number(x), is_number(y)) {
-            (true, true) => by_value(x).cmp(&by_value(y)),
-            (true, false) => Ordering::Less,
-            (false, true) => Ordering::Greater,
-            (false, false) => x.cmp(y),
+        let order = match (read_digits(x), read_digits(y)) {
+            (Some(x), Some(y)) => x.cmp(&y),
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (None, None) => x.cmp(y),
         };
         if order.is_ne() {
             return order;
         }
     }
     a.chars().count().cmp(&b.chars().count())
+}
+
+/// The value of a text of digits: their number without leading zeros, then the digits.
+fn read_digits(text: &str) -> Option<(usize, &str)> {
+    let is_number = !text.is_empty() && text.bytes().all(|c| c.is_ascii_digit());
+    let digits = text.trim_start_matches('0');
+    is_number.then_some((digits.len(), digits))
 }
 
 impl fmt::Display for VersionSpecifier {

@@ -71,7 +71,7 @@ impl Server {
     }
 
     /// Serves a hub whose packages have these versions, each with what it asks for and accepts.
-    fn serve_hub(&self, packages: &[(&str, &[(&str, &str, &str)])]) {
+    fn serve_hub(&self, packages: Releases<'_>) {
         let names: Vec<&str> = packages.iter().map(|(name, _)| *name).collect();
         self.put_bytes("api/v1/index.json", serde_json::to_vec(&names).unwrap());
         for (package, versions) in packages {
@@ -342,6 +342,23 @@ fn what_may_pass_by_itself_is_tried_again() {
     let ran = ok(deps(&p, &[], &[]));
     assert!(ran.out.contains("failed, retry 2"), "{}", ran.out);
     assert!(p.path().join("dbt_packages/x/dbt_project.yml").exists());
+}
+
+#[test]
+fn what_is_not_on_this_machine_goes_through_the_proxy() {
+    let server = Server::start();
+    let proxy = server.address.replace("http://", "http://me:hunter22@");
+    let text = "packages: [{tarball: 'https://example.invalid/x.tar.gz', name: x}]";
+    let p = Project::new(&[MODEL, ("packages.yml", text)]);
+    let mut command = deps_command(&p, &[], &[("HTTPS_PROXY", &proxy)]);
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    while !server.requests().iter().any(|r| r.starts_with("example.invalid:443 ")) {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    // It would be tried again.
+    interrupt(&child);
+    let ran = Ran::from(child.wait_with_output().unwrap());
+    assert!(ran.code == 2 && !format!("{ran:?}").contains("hunter22"), "{ran:?}");
 }
 
 #[test]

@@ -94,17 +94,12 @@ impl<'a> DepsRun<'a> {
             is_stopped: self.is_stopped,
         };
         let mut warnings = Vec::new();
-        let mut tell = |step| notices(Notice::Packages(step));
-        let mut fetcher = PackageFetcher::new(ground, &store, map, &mut tell);
-        let chosen = match locked {
-            Some(specs) => self.take_locked(&specs, &mut fetcher)?,
-            None => self.choose(&mut fetcher, &mut warnings)?,
-        };
-        let staged = match self.options.lock_only {
-            true => StagedPackages { installation: Installation::LeftAlone, folder: None },
-            false => self.stage(&chosen.packages, &mut fetcher, &workshop)?,
-        };
-        warnings.extend(fetcher.moved.iter().map(|(old, new)| self.tell_moved(old, new)));
+        let (chosen, staged) = self.fetch_all(
+            &mut PackageFetcher::new(ground, &store, map, &mut |s| notices(Notice::Packages(s))),
+            locked.as_deref(),
+            &workshop,
+            &mut warnings,
+        )?;
         if !warnings.is_empty() {
             notices(Notice::Files(Arc::new(map.clone())));
             tell_warnings(self.settings, &warnings, notices)
@@ -126,6 +121,26 @@ impl<'a> DepsRun<'a> {
             installation: staged.installation,
             newer: chosen.newer,
         })
+    }
+
+    /// Chooses the packages and makes their new folder.
+    fn fetch_all(
+        &self,
+        fetcher: &mut PackageFetcher<'_>,
+        locked: Option<&[PackageSpec]>,
+        workshop: &Workshop<'_>,
+        warnings: &mut Vec<Diagnostic>,
+    ) -> Result<(ChosenPackages, StagedPackages), DepsFailure> {
+        let chosen = match locked {
+            Some(specs) => self.take_locked(specs, fetcher)?,
+            None => self.choose(fetcher, warnings)?,
+        };
+        let staged = match self.options.lock_only {
+            true => StagedPackages { installation: Installation::LeftAlone, folder: None },
+            false => self.stage(&chosen.packages, fetcher, workshop)?,
+        };
+        warnings.extend(fetcher.moved.iter().map(|(old, new)| self.tell_moved(old, new)));
+        Ok((chosen, staged))
     }
 
     /// A project that asks for nothing has no packages. A folder that no file speaks of is left alone.
