@@ -126,7 +126,7 @@ impl<'a> PackageFetcher<'a> {
         let (name, content) = match package {
             PinnedPackage::Local { path } => {
                 let folder = self.local_folder(path);
-                let (_, name) = self.local_project(&folder, path)?;
+                let name = self.local_name(&folder, path)?;
                 (name, PackageContent::Folder(folder))
             }
             PinnedPackage::Hub { name, version, .. } => {
@@ -183,18 +183,13 @@ impl<'a> PackageFetcher<'a> {
         normalize_path(&self.ground.root.join(path))
     }
 
-    /// The project file of a local package and the name in it.
-    fn local_project(
-        &mut self,
-        folder: &Utf8Path,
-        path: &str,
-    ) -> Result<(Utf8PathBuf, String), PackageError> {
+    /// The name in the project file of a local package.
+    fn local_name(&mut self, folder: &Utf8Path, path: &str) -> Result<String, PackageError> {
         let file = find_project_file(self.ground.system, folder).ok_or_else(|| {
             PackageError::NoProject { package: format!("`{path}`"), place: folder.to_string() }
         })?;
         let text = self.ground.system.read(&file)?;
-        let name = self.project_name(&self.shown(&file), text, path)?;
-        Ok((file, name))
+        self.project_name(&self.shown(&file), text, path)
     }
 
     fn shown(&self, path: &Utf8Path) -> Utf8PathBuf {
@@ -248,7 +243,7 @@ impl<'a> PackageFetcher<'a> {
         Ok(match package {
             PinnedPackage::Local { path } => {
                 let folder = self.local_folder(path);
-                let (_, name) = self.local_project(&folder, path)?;
+                let name = self.local_name(&folder, path)?;
                 let mut texts = Vec::new();
                 for file in [PackagesFile::Packages, PackagesFile::Dependencies] {
                     let path = folder.join(file.name());

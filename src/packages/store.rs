@@ -106,9 +106,7 @@ impl<'a> PackageStore<'a> {
         name: Option<&str>,
     ) -> Result<StoredArchive, SystemError> {
         let path = self.archive_path(key);
-        // The record comes last: without it there is no archive.
-        self.system.remove(&self.record_path(key))?;
-        self.system.remove(&path)?;
+        // The record comes last: without it there is no archive. Another process may read the old one.
         self.system.rename(file, &path)?;
         let record =
             ArchiveRecord { content: content.fingerprint.hex(), name: name.map(str::to_owned) };

@@ -185,7 +185,7 @@ pub(crate) trait System: Send + Sync {
     /// All files and links below a folder. Links are not followed.
     fn list_tree(&self, folder: &Utf8Path) -> Result<Vec<TreeEntry>, SystemError>;
     fn make_folder(&self, path: &Utf8Path) -> Result<(), SystemError>;
-    /// Renames a file or folder to a path where nothing is.
+    /// Renames a file or folder. A file at the new path is replaced.
     fn rename(&self, from: &Utf8Path, to: &Utf8Path) -> Result<(), SystemError>;
     /// Puts the folder `new` in the place of `old`, which is then removed. Readers see one of them
     /// whole; if this fails, `old` is as it was.

@@ -265,6 +265,15 @@ fn packages_of_the_hub_are_locked_and_need_no_network_again() {
     assert_eq!(p.read("package-lock.yml"), lock);
     let listed = p.ok(&["ls", "--resource-type", "model"]);
     assert_eq!(listed.out, "a.a_model\nb.b_model\nshop.a\n");
+    // An archive that was damaged in the cache is fetched again.
+    std::fs::remove_dir_all(p.path().join("dbt_packages")).unwrap();
+    let cache = p.path().join("cache/strata/packages/1");
+    for entry in std::fs::read_dir(cache).unwrap().map(|e| e.unwrap().path()) {
+        if entry.extension().is_some_and(|e| e == "gz") {
+            std::fs::write(&entry, "damaged").unwrap();
+        }
+    }
+    assert!(ok(deps(&p, &[], &hub)).out.contains("downloading o/b 0.2.0"));
     drop(server);
     let again = ok(deps(&p, &[], &hub));
     assert_eq!(again.out, "2 packages in place\n");
