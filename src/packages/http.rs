@@ -42,6 +42,8 @@ pub(crate) enum HttpError {
     Status { address: String, status: StatusCode },
     #[error("{address} cannot be reached: {problem}")]
     Unreachable { address: String, problem: String },
+    #[error("the certificate of {address} is not trusted: {problem}")]
+    NotTrusted { address: String, problem: String },
     #[error("{address} has not answered within {seconds} s")]
     TooSlow { address: String, seconds: u64 },
     #[error("{0} redirects too often")]
@@ -75,6 +77,9 @@ impl HttpError {
                 "check the address, and what it needs to be let in"
             }
             HttpError::Status { .. } => "try again later",
+            HttpError::NotTrusted { .. } => {
+                "SSL_CERT_FILE names a file with the certificates that are trusted"
+            }
             HttpError::Unreachable { .. } | HttpError::TooSlow { .. } => {
                 "check the network and the address"
             }
@@ -385,12 +390,27 @@ async fn unless_stopped<T>(
 }
 
 /// The innermost reason says most: that of the client is only that it failed.
-fn unreachable_at(address: &WebAddress, error: &dyn std::error::Error) -> HttpError {
+fn unreachable_at(address: &WebAddress, error: &(dyn std::error::Error + 'static)) -> HttpError {
     let mut innermost = error;
+    let mut is_distrusted = is_certificate_error(error);
     while let Some(source) = innermost.source() {
         innermost = source;
+        is_distrusted |= is_certificate_error(innermost);
     }
-    HttpError::Unreachable { address: address.shown(), problem: innermost.to_string() }
+    let (address, problem) = (address.shown(), innermost.to_string());
+    match is_distrusted {
+        true => HttpError::NotTrusted { address, problem },
+        false => HttpError::Unreachable { address, problem },
+    }
+}
+
+/// An IO error does not name the error that it was made of as its source, and may be made of another.
+fn is_certificate_error(error: &(dyn std::error::Error + 'static)) -> bool {
+    let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+    match (inner, error.downcast_ref::<rustls::Error>()) {
+        (Some(inner), _) => is_certificate_error(inner),
+        (None, found) => matches!(found, Some(rustls::Error::InvalidCertificate(_))),
+    }
 }
 
 #[cfg(test)]
@@ -409,6 +429,14 @@ mod tests {
         }
         let address = WebAddress::parse("https://example.org/a").unwrap();
         assert!(matches!(address.redirected("http://h/x"), Err(HttpError::NotEncrypted(_))));
+    }
+
+    #[test]
+    fn a_certificate_that_is_not_trusted_is_no_failure_of_the_network() {
+        let distrusted = rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer);
+        let wrapped = std::io::Error::other(std::io::Error::other(distrusted));
+        assert!(is_certificate_error(&wrapped));
+        assert!(!is_certificate_error(&std::io::Error::other("x")));
     }
 
     #[test]
