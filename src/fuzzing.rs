@@ -6,8 +6,8 @@
 //! `tests/fuzz/`, and the tests below run them again.
 
 use crate::config::{
-    check_project, check_properties, parse_packages, parse_profile, parse_project, parse_selectors,
-    parse_yaml,
+    PackagesFile, check_project, check_properties, parse_packages, parse_profile, parse_project,
+    parse_selectors, parse_yaml,
 };
 use crate::jinja::{BlockKind, NativeForm};
 use crate::jinja::{
@@ -68,7 +68,7 @@ pub fn yaml(bytes: &[u8]) {
     check_properties(&tree, &mut out);
     check_project(&tree, &mut out);
     let _ = parse_project(FileId(0), &tree);
-    let _ = parse_packages(&tree);
+    let _ = parse_packages(PackagesFile::Packages, &tree, &tree);
 }
 
 /// Fuzzes the normalization of compiled SQL and the search for volatile functions.

@@ -6,6 +6,7 @@
 use foldhash::fast::RandomState;
 use md5::Md5;
 use serde::{Deserialize, Serialize};
+use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
 /// Maps and sets with a fast hash, for keys that are not chosen by an attacker. The standard hash
@@ -50,6 +51,11 @@ impl Fingerprint {
         Ok(Fingerprint::finish(&hasher))
     }
 
+    /// The fingerprint of the bytes that a hasher was given.
+    pub(crate) fn of_hasher(hasher: &blake3::Hasher) -> Fingerprint {
+        Fingerprint::finish(hasher)
+    }
+
     fn finish(hasher: &blake3::Hasher) -> Fingerprint {
         let mut out = [0; 16];
         hasher.finalize_xof().fill(&mut out);
@@ -87,6 +93,11 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 /// The MD5 hash of a text in 32 hexadecimal digits, as dbt prints it.
 pub(crate) fn md5_hex(text: &str) -> String {
     hex(&Md5::digest(text.as_bytes()))
+}
+
+/// The lower-case SHA-1 of a text: dbt's hash of a lock file.
+pub(crate) fn sha1_hex(text: &str) -> String {
+    hex(&Sha1::digest(text.as_bytes()))
 }
 
 /// The SHA-256 hash of a text, as in dbt's checksums.

@@ -13,6 +13,7 @@
 //! | `compile` | node, `Bindings`, `ExistingRelations` | `Compiled` |
 //! | `run` | `Plan`, `Warehouse` | events, `RunResult`s |
 //! | `sink` | a published relation | a sheet, a file |
+//! | `packages` | packages that are asked for | pinned packages, their folder |
 //! | `report`, `state` | events, results | console, artifacts |
 //! | `export` | `Manifest`, `Plan`, `KeyGraph` | `GeneratedFile`s |
 //!
@@ -44,6 +45,7 @@ mod manifest;
 mod materialize;
 mod ops;
 mod outcome;
+mod packages;
 mod parse;
 mod plan;
 mod report;

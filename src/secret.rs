@@ -109,6 +109,27 @@ pub(crate) fn fill_placeholders(text: &str, value_of: impl Fn(&str) -> Option<St
     out
 }
 
+/// An address as it may be shown: without the credentials and the query of a URL. The user of an
+/// SSH address (`ssh://git@host`, `git@host:path`) is no secret.
+pub(crate) fn mask_address(text: &str) -> Cow<'_, str> {
+    let Some((scheme, rest)) = text.split_once("://") else { return Cow::Borrowed(text) };
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, path) = rest.split_at(end);
+    let shown = match authority.rsplit_once('@') {
+        Some((user, host)) if scheme.ends_with("ssh") => match user.split_once(':') {
+            Some((user, _)) => format!("{user}:*****@{host}"),
+            None => authority.to_owned(),
+        },
+        Some((_, host)) => format!("*****@{host}"),
+        None => authority.to_owned(),
+    };
+    let path = match path.split_once('?') {
+        Some((path, _)) => format!("{path}?*****"),
+        None => path.to_owned(),
+    };
+    Cow::Owned(format!("{scheme}://{shown}{path}"))
+}
+
 /// Masks credentials in messages of drivers: the password of a URL (RFC 3986, "userinfo") and the
 /// values of keywords in connection strings (libpq: `password=x`, `password = 'x y'`).
 pub(crate) fn mask_credentials(text: &str) -> Cow<'_, str> {
@@ -215,6 +236,22 @@ mod tests {
             ("é password=é", "é password=*****"),
         ] {
             assert_eq!(mask_credentials(text), masked);
+        }
+    }
+
+    #[test]
+    fn addresses_are_shown_without_credentials() {
+        for (text, shown) in [
+            ("https://me:pass@example.org/x.git", "https://*****@example.org/x.git"),
+            ("https://token@example.org/x.git", "https://*****@example.org/x.git"),
+            ("https://me:p@ss@example.org", "https://*****@example.org"),
+            ("https://example.org/x.tgz?token=abc", "https://example.org/x.tgz?*****"),
+            ("ssh://git@example.org/x.git", "ssh://git@example.org/x.git"),
+            ("ssh://me:pass@example.org/x.git", "ssh://me:*****@example.org/x.git"),
+            ("git@example.org:a/b.git", "git@example.org:a/b.git"),
+            ("https://example.org/a@b", "https://example.org/a@b"),
+        ] {
+            assert_eq!(mask_address(text), shown);
         }
     }
 

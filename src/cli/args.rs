@@ -3,6 +3,7 @@
 use crate::config::why_idle;
 use crate::export::airflow::Granularity;
 use crate::ops::ErdFormat;
+use crate::packages::NewPackageSource;
 use crate::report::ListOutput;
 use crate::workspace::ChangeOptions;
 use camino::Utf8PathBuf;
@@ -443,10 +444,18 @@ pub(super) enum Command {
     },
     /// Install packages.
     Deps {
-        #[arg(long, hide = true)]
+        /// Choose versions anew, even if package-lock.yml fits.
+        #[arg(long)]
         upgrade: bool,
-        #[arg(long, hide = true)]
+        /// Write package-lock.yml only.
+        #[arg(long)]
         lock: bool,
+        /// Add a package to packages.yml first: NAME@VERSION.
+        #[arg(long, value_name = "PACKAGE")]
+        add_package: Option<String>,
+        /// Where the added package comes from.
+        #[arg(long, value_enum, default_value_t, requires = "add_package")]
+        source: PackageSourceFlag,
     },
     /// Check the project, the profile and the connection.
     Debug {
@@ -506,6 +515,25 @@ pub(super) enum DocsCommand {
         #[arg(long)]
         empty_catalog: bool,
     },
+}
+
+/// The origin of a package of `deps --add-package`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum PackageSourceFlag {
+    #[default]
+    Hub,
+    Git,
+    Local,
+}
+
+impl From<PackageSourceFlag> for NewPackageSource {
+    fn from(flag: PackageSourceFlag) -> NewPackageSource {
+        match flag {
+            PackageSourceFlag::Hub => NewPackageSource::Hub,
+            PackageSourceFlag::Git => NewPackageSource::Git,
+            PackageSourceFlag::Local => NewPackageSource::Local,
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]

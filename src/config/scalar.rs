@@ -229,6 +229,51 @@ fn number_str(n: &serde_json::Number) -> String {
     if is_whole(n) { n.to_string() } else { n.as_f64().map_or_else(|| n.to_string(), float_text) }
 }
 
+/// Python's `json.dumps(value, sort_keys=True)`.
+pub(crate) fn python_json(value: &serde_json::Value) -> String {
+    use serde_json::Value;
+    match value {
+        Value::Number(n) => number_str(n),
+        Value::String(text) => python_json_string(text),
+        Value::Array(items) => {
+            format!("[{}]", items.iter().map(python_json).collect::<Vec<_>>().join(", "))
+        }
+        Value::Object(map) => {
+            let mut entries: Vec<_> = map.iter().collect();
+            entries.sort_by_key(|(key, _)| *key);
+            let entries = entries
+                .iter()
+                .map(|(k, v)| format!("{}: {}", python_json_string(k), python_json(v)));
+            format!("{{{}}}", entries.collect::<Vec<_>>().join(", "))
+        }
+        Value::Null | Value::Bool(_) => value.to_string(),
+    }
+}
+
+/// A JSON string in ASCII, as `json.dumps` writes it.
+fn python_json_string(text: &str) -> String {
+    let mut out = String::from("\"");
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => out.extend(['\\', c]),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            '\u{8}' => out.push_str("\\b"),
+            '\u{c}' => out.push_str("\\f"),
+            ' '..='~' => out.push(c),
+            c => {
+                let mut units = [0; 2];
+                for unit in c.encode_utf16(&mut units) {
+                    out.push_str(&format!("\\u{unit:04x}"));
+                }
+            }
+        }
+    }
+    out.push('"');
+    out
+}
+
 /// Whether a JSON number has neither a fraction nor an exponent.
 pub(crate) fn is_whole(n: &serde_json::Number) -> bool {
     n.as_str().bytes().all(|b| b.is_ascii_digit() || b == b'-')

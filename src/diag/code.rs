@@ -55,8 +55,8 @@ codes! {
         "The command line, an environment variable or the `flags:` block of the project file has a value that Strata \
          does not understand.";
     Package "E0008" "a package is missing or cannot be read"
-        "`packages.yml` or `dependencies.yml` names packages; `strata deps` installs them into `packages-install-path` \
-         (default `dbt_packages`).";
+        "`packages.yml` or `dependencies.yml` names packages, from a hub, git repositories, tarballs or folders; `strata deps` \
+         installs them, and those that they need, into `packages-install-path` (default `dbt_packages`).";
     Version "E0009" "the project requires another version"
         "`require-dbt-version` is compared with the dbt version whose behaviour Strata follows.";
     JinjaSyntax "E1001" "Jinja that cannot be parsed"
@@ -151,6 +151,12 @@ codes! {
     UnknownEngine "W0009" "a target whose engine is not built in"
         "The project is read, listed and compiled as standard SQL, with the macros of any adapter. What needs a connection ends \
          with an error.";
+    UnpinnedPackage "W0010" "a package from git without a fixed revision"
+        "`packages.yml` names a repository without `revision:`, or with the branch `main` or `master`: what is installed may be \
+         another thing each time the lock file is written. Name a tag or a commit, or write `warn-unpinned: false`.";
+    ScrubbedAddress "W0011" "an address that is locked without its credentials"
+        "`packages.yml` has credentials in plain, in an address. They are not written into `package-lock.yml`; `strata deps` takes \
+         them from `packages.yml` again, dbt cannot. Put them into a variable: `{{ env_var('DBT_ENV_SECRET_GIT_TOKEN') }}`.";
     UserWarning "W1001" "a warning that the project raised itself"
         "The project or a package called `exceptions.warn(...)`.";
 }

@@ -48,6 +48,8 @@ fn events(code: Code) -> &'static [&'static str] {
         Code::NoteTest => &["NodeNotFoundOrDisabled"],
         Code::EmptySelection => &["NoNodesForSelectionCriteria", "NoNodesSelected", "NothingToDo"],
         Code::UserWarning => &["JinjaLogWarning"],
+        Code::UnpinnedPackage => &["DepsUnpinned"],
+        Code::ScrubbedAddress => &["DepsScrubbedPackageName"],
         Code::DuplicateKey => &["DuplicateYAMLKeysDeprecation"],
         Code::UnknownKey => &[
             "CustomTopLevelKeyDeprecation",
@@ -75,8 +77,6 @@ const OTHERS: &[&str] = &[
     "DeprecatedModel",
     "DeprecatedReference",
     "DeprecationsSummary",
-    "DepsScrubbedPackageName",
-    "DepsUnpinned",
     "DuplicateNameDistinctNodeTypesDeprecation",
     "EnvironmentVariableNamespaceDeprecation",
     "EnvironmentVariableRenamed",

@@ -5,16 +5,18 @@
 //! (except the YAML of the project itself). Must not know: nodes, databases.
 
 mod files;
+mod packages;
 mod project;
 mod render;
 mod version;
 
 pub(crate) use files::{FileKind, LoadedFile, SEED_HASH_LIMIT, has_known_ending};
+pub(crate) use packages::{NeedsOwner, PackageNeeds, PackagesText, read_package_needs};
 pub(crate) use project::{LoadOptions, LoadOutcome, find_project_file, load_project};
-pub(crate) use render::YamlRenderer;
+pub(crate) use render::{YamlRenderer, yaml_of};
 
 use crate::cache::KeyWriter;
-use crate::config::{PackageSpec, ProjectOptions, SelectorDefinition};
+use crate::config::{ProjectOptions, SelectorDefinition};
 use crate::context::ContextProject;
 use crate::engine::Target;
 use crate::hash::Fingerprint;
@@ -45,7 +47,10 @@ pub(crate) struct LoadedProject {
     pub(crate) target_path: Utf8PathBuf,
     pub(crate) profiles_path: Option<Utf8PathBuf>,
     pub(crate) selectors: Vec<SelectorDefinition>,
-    pub(crate) package_specs: Vec<PackageSpec>,
+    /// The packages that the project asks for.
+    pub(crate) needs: PackageNeeds,
+    /// What the files that name packages are rendered with: secrets can be read there.
+    pub(crate) package_context: Arc<ContextProject>,
     pub(crate) context: Arc<ContextProject>,
 }
 

@@ -1,10 +1,13 @@
 //! Finds and reads the project, its profile and its packages.
 
 use super::files::{path_below, read_package};
-use super::{LoadedPackage, LoadedProject, YamlRenderer, version};
+use super::{
+    LoadedPackage, LoadedProject, NeedsOwner, PackageNeeds, PackagesText, YamlRenderer,
+    read_package_needs, version,
+};
 use crate::config::{
-    Json, JsonMap, PackageSpec, ProfileOptions, ProjectOptions, SelectorDefinition, Yaml,
-    parse_packages, parse_profile, parse_project, parse_selectors, parse_yaml, renders_late,
+    Json, JsonMap, PackagesFile, ProfileOptions, ProjectOptions, SelectorDefinition, Yaml,
+    parse_profile, parse_project, parse_selectors, parse_yaml, renders_late,
 };
 use crate::context::{
     ConstantFingerprints, ContextProject, InvocationContext, VarSource, invocation_members,
@@ -129,7 +132,8 @@ struct Rest {
     target_path: Utf8PathBuf,
     profiles_path: Option<Utf8PathBuf>,
     selectors: Vec<SelectorDefinition>,
-    package_specs: Vec<PackageSpec>,
+    needs: PackageNeeds,
+    package_context: Arc<ContextProject>,
     context: Arc<ContextProject>,
 }
 
@@ -142,7 +146,8 @@ impl Rest {
             target_path: self.target_path,
             profiles_path: self.profiles_path,
             selectors: self.selectors,
-            package_specs: self.package_specs,
+            needs: self.needs,
+            package_context: self.package_context,
             context: self.context,
         }
     }
@@ -253,14 +258,15 @@ impl Loader<'_> {
         let target_path =
             normalize_path(&self.root.join(target_path.unwrap_or_else(|| "target".into())));
         let install = normalize_path(&self.root.join(&options.packages_install_path));
-        let package_specs = self.package_specs(&options, &context)?;
+        let package_context = self.context(&context.name, &context.target, self.cli_vars(), true);
+        let needs = self.needs(&options, &package_context)?;
         let mut packages = Vec::new();
         let skip = [install.clone(), target_path.clone()];
         let root = self.root.clone();
         let files = self.files(&root, &options, &skip)?;
         packages.push(LoadedPackage { options, root: self.root.clone(), files });
         if !self.options.without_packages {
-            self.packages(&install, &package_specs, &context, &mut packages)?;
+            self.packages(&install, &needs, &context, &mut packages)?;
         }
         let selectors = self.selectors(&renderer)?;
         let vars = VarSource {
@@ -286,7 +292,7 @@ impl Loader<'_> {
         }
         Ok(Some((
             packages,
-            Rest { target, target_path, profiles_path, selectors, package_specs, context },
+            Rest { target, target_path, profiles_path, selectors, needs, package_context, context },
         )))
     }
 
@@ -406,30 +412,29 @@ impl Loader<'_> {
         rendered.as_ref().unwrap_or(written).scalar_text()
     }
 
-    fn package_specs(
+    fn needs(
         &mut self,
         options: &ProjectOptions,
         context: &Arc<ContextProject>,
-    ) -> Result<Vec<PackageSpec>, SystemError> {
-        let mut specs = Vec::new();
-        let secret = self.context(&context.name, &context.target, self.cli_vars(), true);
-        let renderer = YamlRenderer::new(&secret, &options.name);
-        for name in ["packages.yml", "dependencies.yml"] {
-            let path = self.root.join(name);
+    ) -> Result<PackageNeeds, SystemError> {
+        let mut texts = Vec::new();
+        for file in [PackagesFile::Packages, PackagesFile::Dependencies] {
+            let path = self.root.join(file.name());
             if self.system.is_file(&path) {
-                let tree = self.yaml(&path)?;
-                let rendered = renderer.tree(&tree, &|_| false, &mut self.out);
-                specs.extend(parse_packages(&rendered).drain_into(&mut self.out));
+                let text = self.system.read(&path)?;
+                texts.push(PackagesText { file, shown: self.shown(&path), text });
             }
         }
-        Ok(specs)
+        let renderer = YamlRenderer::new(context, &options.name);
+        let needs = read_package_needs(&texts, NeedsOwner::Project, &renderer, &mut self.map);
+        Ok(needs.drain_into(&mut self.out))
     }
 
     /// Loads the installed packages. Each is a folder with a project file.
     fn packages(
         &mut self,
         install: &Utf8Path,
-        specs: &[PackageSpec],
+        needs: &PackageNeeds,
         context: &Arc<ContextProject>,
         packages: &mut Vec<LoadedPackage>,
     ) -> Result<(), SystemError> {
@@ -440,27 +445,17 @@ impl Loader<'_> {
                 found.push((folder, file));
             }
         }
-        if found.len() < specs.len() {
-            let span = specs.first().map(PackageSpec::span);
+        let asked = needs.specs.len();
+        if found.len() < asked {
+            let message = format!(
+                "{asked} packages are asked for, {} are installed in {}",
+                found.len(),
+                self.shown(install)
+            );
             self.out.push(
-                Diagnostic::error(
-                    Code::Package,
-                    format!(
-                        "{} packages are asked for, {} are installed in {}",
-                        specs.len(),
-                        found.len(),
-                        self.shown(install)
-                    ),
-                )
-                .primary_if(span, "asked for here")
-                .help(if specs.iter().all(|spec| matches!(spec, PackageSpec::Local { .. })) {
-                    "run `strata deps` to install them".to_owned()
-                } else {
-                    format!(
-                        "install them with `dbt deps`, or put their folders into {}: `strata deps` installs local packages only",
-                        self.shown(install)
-                    )
-                }),
+                Diagnostic::error(Code::Package, message)
+                    .primary_if(needs.specs.first().map(|spec| spec.span), "asked for here")
+                    .help("run `strata deps` to install them"),
             );
         }
         let mut loaded = Vec::new();

@@ -13,7 +13,7 @@ pub(crate) fn clean_project(
     workspace: &mut Workspace,
     notices: &mut Notices<'_>,
 ) -> Result<Vec<String>, OpsError> {
-    let sources = workspace.load_own_files(notices)?;
+    let (sources, _) = workspace.load_own_files(notices)?;
     let root = normalize_path(&sources.root().root);
     let targets = clean_targets(&sources, &root);
     for target in &targets {

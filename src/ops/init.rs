@@ -74,6 +74,10 @@ fn starter(name: &str) -> Vec<(Utf8PathBuf, String)> {
             "profiles.yml",
             "{name}:\n  target: dev\n  outputs:\n    dev:\n      type: duckdb\n      path: {name}.duckdb\n      threads: 4\n",
         ),
+        file(
+            "packages.yml",
+            "# The packages that this project uses, such as\n#\n#   - package: dbt-labs/dbt_utils\n#     version: [\">=1.3.0\", \"<2.0.0\"]\n#\n# `strata deps` installs them; `strata deps --add-package dbt-labs/dbt_utils@1.3.0` adds one.\npackages: []\n",
+        ),
         file(".gitignore", "/target\n/dbt_packages\n/logs\n/{name}.duckdb\n/{name}.duckdb.wal\n"),
         file(
             "seeds/raw_orders.csv",

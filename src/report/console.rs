@@ -169,6 +169,33 @@ impl Console {
             Notice::Files(map) => self.set_map(map),
             Notice::Diagnostics(list) => self.diagnostics(&list),
             Notice::Run(event) => self.event(&event),
+            Notice::Packages(step) => self.fetch_step(&step),
+        }
+    }
+
+    /// Shows a line with a clock while something lasts. `false` if there is no terminal for it.
+    pub(super) fn show_work(&mut self, text: &str) -> bool {
+        if !self.terminal || self.json_lines() {
+            return false;
+        }
+        if !self.style.quiet {
+            self.live.get_or_insert_with(ProgressBars::without_total).started(text, text);
+        }
+        true
+    }
+
+    pub(super) fn change_work(&mut self, id: &str, text: &str) {
+        if let Some(live) = &mut self.live {
+            live.changed(id, text);
+        }
+    }
+
+    pub(super) fn end_work(&mut self, id: &str) {
+        if let Some(live) = self.live.as_mut() {
+            live.finished(id, false);
+        }
+        if let Some(live) = self.live.take_if(|live| live.is_idle()) {
+            live.close();
         }
     }
 

@@ -21,6 +21,17 @@ impl ProgressBars {
         ProgressBars { multi, bar, running: BTreeMap::new() }
     }
 
+    /// Lines only, for work of which nobody knows how much there is.
+    pub(super) fn without_total() -> ProgressBars {
+        let multi = MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(10));
+        let bar = multi.add(ProgressBar::hidden());
+        ProgressBars { multi, bar, running: BTreeMap::new() }
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        self.running.is_empty()
+    }
+
     pub(super) fn started(&mut self, id: &str, text: &str) {
         // A node that had to wait is started twice.
         if self.running.contains_key(id) {

@@ -9,6 +9,7 @@ mod console;
 mod files;
 mod lists;
 mod live;
+mod packages;
 mod plans;
 mod projects;
 mod row_diff;
@@ -20,10 +21,11 @@ mod table;
 pub(crate) use console::{Console, ConsoleStyle, LogFormat};
 pub(crate) use files::{print_dag, print_erd};
 pub(crate) use lists::{ListOutput, print_list};
+pub(crate) use packages::print_deps;
 pub(crate) use plans::print_plan;
 pub(crate) use projects::{
-    print_check, print_cleaned, print_compiled, print_deps, print_docs, print_new_project,
-    print_parsed, version_line,
+    print_check, print_cleaned, print_compiled, print_docs, print_new_project, print_parsed,
+    version_line,
 };
 pub(crate) use rows::print_rows;
 pub(crate) use runs::print_run;

@@ -1,9 +1,7 @@
-//! Reports of the commands that maintain a project: parse, compile, docs, deps, clean, init, debug.
+//! Reports of the commands that maintain a project: parse, compile, docs, clean, init, debug.
 
 use super::console::{Console, count_of};
-use crate::ops::{
-    CompileReport, DebugCheck, DepsReport, DocsReport, InitReport, OpsError, ParseReport,
-};
+use crate::ops::{CompileReport, DebugCheck, DocsReport, InitReport, OpsError, ParseReport};
 
 pub(crate) fn print_parsed(console: &Console, report: &ParseReport) {
     console.say(&format!("{} nodes parsed", report.nodes));
@@ -22,21 +20,6 @@ pub(crate) fn print_docs(console: &mut Console, report: &DocsReport) {
     console.diagnostics(&report.problems);
     let relations = count_of(report.relations, "relation");
     console.say(&format!("catalog of {relations} written to {}", report.path));
-}
-
-pub(crate) fn print_deps(console: &Console, report: &DepsReport) {
-    if !report.is_asked {
-        console.say("packages.yml asks for no packages");
-    }
-    for (name, path) in &report.installed {
-        console.say(&format!("installed {name} from {path}"));
-    }
-    if !report.unsupported.is_empty() {
-        let missing = report.unsupported.join(", ");
-        let hint = format!("install them with dbt, or put their folders into {}", report.folder);
-        console
-            .failure(&format!("this version installs local packages only, not {missing}"), &[hint]);
-    }
 }
 
 pub(crate) fn print_cleaned(console: &Console, removed: &[String]) {

@@ -4,7 +4,7 @@
 //! and which of the paths have really changed. The content decides: a file that was only touched is
 //! unchanged.
 
-use super::{FoundFile, PathType, System, SystemError};
+use super::{FoundFile, PathType, ProgramCall, ProgramEnd, System, SystemError, TreeEntry};
 use crate::hash::{FastMap, Fingerprint};
 use camino::{Utf8Path, Utf8PathBuf};
 use std::collections::{BTreeMap, HashSet};
@@ -286,6 +286,34 @@ impl System for CachedSystem {
 
     fn symlink(&self, to: &Utf8Path, link: &Utf8Path) -> Result<(), SystemError> {
         self.inner.symlink(to, link)
+    }
+
+    fn is_link(&self, path: &Utf8Path) -> bool {
+        self.inner.is_link(path)
+    }
+
+    fn real_path(&self, path: &Utf8Path) -> Option<Utf8PathBuf> {
+        self.inner.real_path(path)
+    }
+
+    fn list_tree(&self, folder: &Utf8Path) -> Result<Vec<TreeEntry>, SystemError> {
+        self.inner.list_tree(folder)
+    }
+
+    fn make_folder(&self, path: &Utf8Path) -> Result<(), SystemError> {
+        self.inner.make_folder(path)
+    }
+
+    fn rename(&self, from: &Utf8Path, to: &Utf8Path) -> Result<(), SystemError> {
+        self.inner.rename(from, to)
+    }
+
+    fn replace_folder(&self, new: &Utf8Path, old: &Utf8Path) -> Result<(), SystemError> {
+        self.inner.replace_folder(new, old)
+    }
+
+    fn run_program(&self, call: &ProgramCall<'_>) -> Result<ProgramEnd, SystemError> {
+        self.inner.run_program(call)
     }
 
     fn env(&self, key: &str) -> Option<String> {

@@ -1,12 +1,15 @@
 //! A system in memory, for tests.
 
-use super::{FoundFile, PathType, System, SystemError};
+use super::{
+    FoundFile, PathType, ProgramCall, ProgramEnd, System, SystemError, TreeEntry, TreeKind,
+};
 use camino::{Utf8Path, Utf8PathBuf};
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// The files and variables that a test sets. The clock does not advance.
+/// The files and variables that a test sets. The clock does not advance, links are copies, and
+/// there are no programs.
 #[derive(Debug, Default)]
 pub(crate) struct MemorySystem {
     files: Mutex<BTreeMap<Utf8PathBuf, Arc<[u8]>>>,
@@ -115,6 +118,42 @@ impl System for MemorySystem {
             .collect();
         self.files().extend(copies);
         Ok(())
+    }
+
+    fn is_link(&self, _: &Utf8Path) -> bool {
+        false
+    }
+
+    fn real_path(&self, path: &Utf8Path) -> Option<Utf8PathBuf> {
+        (self.path_type(path) != PathType::Nothing).then(|| super::normalize_path(path))
+    }
+
+    fn list_tree(&self, folder: &Utf8Path) -> Result<Vec<TreeEntry>, SystemError> {
+        let files = self.files();
+        let below = files.keys().filter_map(|path| path.strip_prefix(folder).ok());
+        Ok(below.map(|p| TreeEntry { path: p.to_owned(), kind: TreeKind::File }).collect())
+    }
+
+    fn make_folder(&self, _: &Utf8Path) -> Result<(), SystemError> {
+        Ok(())
+    }
+
+    fn rename(&self, from: &Utf8Path, to: &Utf8Path) -> Result<(), SystemError> {
+        self.symlink(from, to)?;
+        self.remove(from)
+    }
+
+    fn replace_folder(&self, new: &Utf8Path, old: &Utf8Path) -> Result<(), SystemError> {
+        self.remove(old)?;
+        self.rename(new, old)
+    }
+
+    fn run_program(&self, call: &ProgramCall<'_>) -> Result<ProgramEnd, SystemError> {
+        Err(SystemError {
+            action: "run",
+            path: call.program.into(),
+            source: io::Error::from(io::ErrorKind::NotFound),
+        })
     }
 
     fn env(&self, key: &str) -> Option<String> {

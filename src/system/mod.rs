@@ -68,6 +68,45 @@ pub(crate) enum PathType {
     Folder,
 }
 
+/// An entry below a folder, by its path in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct TreeEntry {
+    pub(crate) path: Utf8PathBuf,
+    pub(crate) kind: TreeKind,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum TreeKind {
+    File,
+    /// A symbolic link with its target.
+    Link(String),
+    /// A device, a socket, or a name that is not UTF-8.
+    Other,
+}
+
+/// A program to run and to wait for.
+pub(crate) struct ProgramCall<'a> {
+    pub(crate) program: &'a str,
+    pub(crate) args: &'a [&'a str],
+    pub(crate) folder: &'a Utf8Path,
+    /// Environment variables that are set, or removed.
+    pub(crate) env: &'a [(&'a str, Option<&'a str>)],
+    /// Asked now and then: whether the program is to be stopped.
+    pub(crate) is_stopped: &'a dyn Fn() -> bool,
+}
+
+/// How a program ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum ProgramEnd {
+    Done {
+        is_success: bool,
+        stdout: String,
+        stderr: String,
+    },
+    /// It was stopped, because the caller asked for it.
+    Stopped,
+}
+
 pub(crate) trait System: Send + Sync {
     /// Reads a text file. Bytes that are not UTF-8 are an error.
     fn read(&self, path: &Utf8Path) -> Result<Arc<str>, SystemError>;
@@ -139,6 +178,20 @@ pub(crate) trait System: Send + Sync {
     fn remove(&self, path: &Utf8Path) -> Result<(), SystemError>;
     /// Creates the symbolic link `link` to `to`, replacing an existing link.
     fn symlink(&self, to: &Utf8Path, link: &Utf8Path) -> Result<(), SystemError>;
+    /// Whether a path is a symbolic link.
+    fn is_link(&self, path: &Utf8Path) -> bool;
+    /// The path of an existing file or folder without links in it.
+    fn real_path(&self, path: &Utf8Path) -> Option<Utf8PathBuf>;
+    /// All files and links below a folder. Links are not followed.
+    fn list_tree(&self, folder: &Utf8Path) -> Result<Vec<TreeEntry>, SystemError>;
+    fn make_folder(&self, path: &Utf8Path) -> Result<(), SystemError>;
+    /// Renames a file or folder. A file at the new path is replaced.
+    fn rename(&self, from: &Utf8Path, to: &Utf8Path) -> Result<(), SystemError>;
+    /// Puts the folder `new` in the place of `old`, which is then removed. Readers see one of them
+    /// whole; if this fails, `old` is as it was.
+    fn replace_folder(&self, new: &Utf8Path, old: &Utf8Path) -> Result<(), SystemError>;
+    /// Runs a program without input. That it fails is no error, that it cannot be started is one.
+    fn run_program(&self, call: &ProgramCall<'_>) -> Result<ProgramEnd, SystemError>;
     fn env(&self, key: &str) -> Option<String>;
     /// All environment variables, sorted by name.
     fn env_all(&self) -> Vec<(String, String)>;
@@ -147,6 +200,14 @@ pub(crate) trait System: Send + Sync {
     fn home_dir(&self) -> Option<Utf8PathBuf> {
         self.env("HOME").or_else(|| self.env("USERPROFILE")).map(Utf8PathBuf::from)
     }
+}
+
+/// The folder in which programs keep what they can get again. `None` where no home is known.
+pub(crate) fn find_cache_folder(system: &dyn System) -> Option<Utf8PathBuf> {
+    let variable = if cfg!(windows) { "LOCALAPPDATA" } else { "XDG_CACHE_HOME" };
+    let named = system.env(variable).map(Utf8PathBuf::from).filter(|path| path.is_absolute());
+    let usual = if cfg!(target_os = "macos") { "Library/Caches" } else { ".cache" };
+    named.or_else(|| Some(system.home_dir()?.join(usual)))
 }
 
 /// Resolves `.` and `..` in a path without accessing the file system.
@@ -169,6 +230,17 @@ pub(crate) fn normalize_path(path: &Utf8Path) -> Utf8PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn the_cache_folder_is_where_the_environment_says() {
+        let mut system = MemorySystem::default();
+        assert_eq!(find_cache_folder(&system), None);
+        system.set_env("HOME", "/home/me");
+        assert_eq!(find_cache_folder(&system), Some("/home/me/.cache".into()));
+        system.set_env("XDG_CACHE_HOME", "/caches");
+        assert_eq!(find_cache_folder(&system), Some("/caches".into()));
+    }
 
     #[test]
     fn normal_paths() {

@@ -4,7 +4,9 @@
     reason = "the one place that may touch files, environment and clock"
 )]
 
-use super::{FoundFile, PathType, System, SystemError};
+use super::{
+    FoundFile, PathType, ProgramCall, ProgramEnd, System, SystemError, TreeEntry, TreeKind,
+};
 use camino::{Utf8Path, Utf8PathBuf};
 use std::fs;
 use std::io::{self, Read, Write};
@@ -100,6 +102,61 @@ fn links_into(folder: &Utf8Path, out: &mut Vec<(Utf8PathBuf, Utf8PathBuf)>) {
             out.push((path, target));
         }
     }
+}
+
+fn list_into(
+    root: &Utf8Path,
+    folder: &Utf8Path,
+    out: &mut Vec<TreeEntry>,
+) -> Result<(), SystemError> {
+    for entry in fs::read_dir(folder).map_err(failed("read folder", folder))? {
+        let entry = entry.map_err(failed("read folder", folder))?;
+        let Ok(path) = Utf8PathBuf::from_path_buf(entry.path()) else {
+            out.push(TreeEntry { path: Utf8PathBuf::new(), kind: TreeKind::Other });
+            continue;
+        };
+        let kind = entry.file_type().map_err(failed("read", &path))?;
+        let kind = if kind.is_dir() {
+            list_into(root, &path, out)?;
+            continue;
+        } else if kind.is_symlink() {
+            let target = fs::read_link(&path).map_err(failed("read", &path))?;
+            target.into_os_string().into_string().map_or(TreeKind::Other, TreeKind::Link)
+        } else if kind.is_file() {
+            TreeKind::File
+        } else {
+            TreeKind::Other
+        };
+        out.push(TreeEntry { path: path.strip_prefix(root).unwrap_or(&path).to_owned(), kind });
+    }
+    Ok(())
+}
+
+/// Exchanges two folders in one step. `false` if the system or the file system cannot.
+#[cfg(any(target_os = "linux", target_os = "macos"))]
+fn exchange(a: &Utf8Path, b: &Utf8Path) -> bool {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    renameat_with(CWD, a.as_std_path(), CWD, b.as_std_path(), RenameFlags::EXCHANGE).is_ok()
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "macos")))]
+fn exchange(_: &Utf8Path, _: &Utf8Path) -> bool {
+    false
+}
+
+/// How often it is looked whether a program has ended or is to be stopped.
+const PROGRAM_TICK: std::time::Duration = std::time::Duration::from_millis(10);
+
+/// Reads a pipe to its end in a thread of its own, so that the program never waits for its reader.
+fn read_pipe(pipe: Option<impl Read + Send + 'static>) -> std::thread::JoinHandle<Vec<u8>> {
+    std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        if let Some(mut pipe) = pipe {
+            // What was read before an error is shown.
+            let _ = pipe.read_to_end(&mut bytes);
+        }
+        bytes
+    })
 }
 
 impl System for OsSystem {
@@ -203,6 +260,78 @@ impl System for OsSystem {
         #[cfg(windows)]
         let done = std::os::windows::fs::symlink_dir(to, link);
         done.map_err(failed("link", link))
+    }
+
+    fn is_link(&self, path: &Utf8Path) -> bool {
+        fs::symlink_metadata(path).is_ok_and(|m| m.is_symlink())
+    }
+
+    fn real_path(&self, path: &Utf8Path) -> Option<Utf8PathBuf> {
+        fs::canonicalize(path).ok().and_then(|p| Utf8PathBuf::from_path_buf(p).ok())
+    }
+
+    fn list_tree(&self, folder: &Utf8Path) -> Result<Vec<TreeEntry>, SystemError> {
+        let mut out = Vec::new();
+        list_into(folder, folder, &mut out)?;
+        Ok(out)
+    }
+
+    fn make_folder(&self, path: &Utf8Path) -> Result<(), SystemError> {
+        fs::create_dir_all(path).map_err(failed("make folder", path))
+    }
+
+    fn rename(&self, from: &Utf8Path, to: &Utf8Path) -> Result<(), SystemError> {
+        if let Some(folder) = to.parent() {
+            self.make_folder(folder)?;
+        }
+        fs::rename(from, to).map_err(failed("rename", from))
+    }
+
+    fn replace_folder(&self, new: &Utf8Path, old: &Utf8Path) -> Result<(), SystemError> {
+        if fs::symlink_metadata(old).is_err() {
+            return self.rename(new, old);
+        }
+        if exchange(new, old) {
+            return self.remove(new);
+        }
+        let aside = Utf8PathBuf::from(format!("{new}.old"));
+        self.rename(old, &aside)?;
+        if let Err(e) = self.rename(new, old) {
+            self.rename(&aside, old)?;
+            return Err(e);
+        }
+        self.remove(&aside)
+    }
+
+    fn run_program(&self, call: &ProgramCall<'_>) -> Result<ProgramEnd, SystemError> {
+        use std::process::{Command, Stdio};
+        let program = Utf8Path::new(call.program);
+        let mut command = Command::new(call.program);
+        command.args(call.args).current_dir(call.folder).stdin(Stdio::null());
+        for (name, value) in call.env {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        let spawned = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+        let mut child = spawned.map_err(failed("run", program))?;
+        let (out, err) = (read_pipe(child.stdout.take()), read_pipe(child.stderr.take()));
+        let status = loop {
+            if (call.is_stopped)() {
+                let _ = child.kill();
+                let _ = child.wait();
+                return Ok(ProgramEnd::Stopped);
+            }
+            match child.try_wait().map_err(failed("wait for", program))? {
+                Some(status) => break status,
+                None => std::thread::sleep(PROGRAM_TICK),
+            }
+        };
+        let text = |pipe: std::thread::JoinHandle<Vec<u8>>| {
+            String::from_utf8_lossy(&pipe.join().unwrap_or_default()).into_owned()
+        };
+        Ok(ProgramEnd::Done { is_success: status.success(), stdout: text(out), stderr: text(err) })
     }
 
     fn env(&self, key: &str) -> Option<String> {

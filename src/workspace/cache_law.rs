@@ -179,6 +179,7 @@ fn told(system: &Arc<dyn System>, cache: bool) -> (Vec<String>, bool) {
             said.extend(all.iter().map(|d| diagnostic_json(d, &map).to_string()));
         }
         Notice::Run(event) => said.push(format!("{event:?}")),
+        Notice::Packages(_) => {}
     };
     let files = workspace.load_files().unwrap();
     let record = workspace.find_reading(&files);

@@ -3,6 +3,7 @@
 use super::{Settings, WorkspaceError};
 use crate::context::LogLine;
 use crate::diag::Diagnostic;
+use crate::packages::FetchStep;
 use crate::run::Event;
 use crate::source::SourceMap;
 use std::sync::Arc;
@@ -13,6 +14,8 @@ pub(crate) enum Notice {
     /// Diagnostics of the project or of the request.
     Diagnostics(Vec<Diagnostic>),
     Run(Event),
+    /// A package is being fetched.
+    Packages(FetchStep),
 }
 
 /// A sink for notices.

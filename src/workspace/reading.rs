@@ -163,18 +163,22 @@ impl Workspace {
         Ok(revision)
     }
 
-    /// Loads only the project's own files, for commands that work without installed packages.
+    /// Loads only the project's own files, for commands that work without installed packages. What
+    /// is wrong with them is left to the command.
     pub(crate) fn load_own_files(
         &mut self,
         notices: &mut Notices<'_>,
-    ) -> Result<LoadedProject, WorkspaceError> {
+    ) -> Result<(LoadedProject, Vec<Diagnostic>), WorkspaceError> {
         self.change_settings(|settings| settings.load.without_packages = true);
         let LoadOutcome { project: sources, map, diagnostics } =
             load_project(&self.settings.system, &self.settings.load, SourceMap::default())?;
-        sources.ok_or_else(|| {
-            notices(Notice::Files(Arc::new(map)));
-            WorkspaceError::Diagnostics(diagnostics)
-        })
+        match sources {
+            Some(sources) => Ok((sources, diagnostics)),
+            None => {
+                notices(Notice::Files(Arc::new(map)));
+                Err(WorkspaceError::Diagnostics(diagnostics))
+            }
+        }
     }
 
     /// Loads the files, and parses the macros that changed.

@@ -207,7 +207,7 @@ fn what_cannot_be_read_is_the_only_thing_that_is_told() {
         ("packages.yml", "packages: [{package: org/dep, version: 1.0.0}]"),
     ]);
     let ran = p.run(&["parse"]);
-    assert!(ran.code == 2 && ran.err.contains("install them with `dbt deps`"), "{}", ran.err);
+    assert!(ran.code == 2 && ran.err.contains("run `strata deps`"), "{}", ran.err);
     assert_eq!(
         ran.err.matches("error[").count() + ran.err.matches("warning[").count(),
         1,

@@ -17,6 +17,7 @@ mod incremental;
 mod layering;
 mod messages;
 mod operations;
+mod packages;
 mod postgres;
 mod project;
 mod sample;

@@ -57,7 +57,10 @@ pub(super) fn run_command(cli: &Cli, invocation: Invocation<'_>) -> CommandResul
             command: DocsCommand::Generate { selection, no_compile, empty_catalog, .. },
         } => project::write_docs(invocation, selection, !no_compile, *empty_catalog),
         Command::Export { command } => export::run_export(invocation, command),
-        Command::Deps { .. } => project::install_packages(invocation),
+        Command::Deps { upgrade, lock, add_package, source } => {
+            let added = add_package.as_ref().map(|text| (text.as_str(), (*source).into()));
+            project::install_packages(invocation, added, *upgrade, *lock)
+        }
         Command::Debug { .. } => project::check_setup(invocation),
         Command::Clean { .. } => project::remove_generated(invocation),
         Command::Init { name, sample, .. } => {

@@ -3,7 +3,8 @@
 use super::super::args::SelectionArgs;
 use super::super::exit::Exit;
 use super::super::{CommandResult, Invocation};
-use crate::ops::{self, DocsOptions, InitOptions};
+use crate::ops::{self, DepsOptions, DocsOptions, InitOptions, OpsError};
+use crate::packages::{NewPackage, NewPackageError, NewPackageSource};
 use crate::report::{
     print_check, print_cleaned, print_deps, print_docs, print_new_project, print_parsed,
     version_line,
@@ -30,14 +31,25 @@ pub(super) fn write_docs(
     Ok(Exit::of_check(!report.problems.is_empty()))
 }
 
-pub(super) fn install_packages(invocation: Invocation<'_>) -> CommandResult {
+pub(super) fn install_packages(
+    invocation: Invocation<'_>,
+    added: Option<(&str, NewPackageSource)>,
+    upgrade: bool,
+    lock_only: bool,
+) -> CommandResult {
     let Invocation { console, workspace, .. } = invocation;
-    let report = ops::install_packages(workspace, &mut |n| console.notice(n))?;
+    let add = added.map(|(text, source)| NewPackage::parse(text, source)).transpose();
+    let add = add.map_err(|e| {
+        let hint = match e {
+            NewPackageError::NoVersion(_) => "write it behind an @: --add-package NAME@VERSION",
+            NewPackageError::LocalVersion(_) => "leave the @ and the version out",
+        };
+        OpsError::usage_with_hint(e.to_string(), hint)
+    })?;
+    let options = DepsOptions { add, upgrade, lock_only };
+    let report = ops::install_packages(workspace, &options, &mut |n| console.notice(n))?;
     print_deps(console, &report);
-    Ok(match report.unsupported.is_empty() {
-        true => Exit::success(),
-        false => Exit::unusable(),
-    })
+    Ok(Exit::success())
 }
 
 pub(super) fn check_setup(invocation: Invocation<'_>) -> CommandResult {
