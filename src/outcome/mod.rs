@@ -8,6 +8,7 @@ mod failure;
 mod freshness;
 mod publication;
 mod result;
+mod row_diff;
 
 pub(crate) use failure::NodeError;
 pub(crate) use freshness::{FreshnessMeasurement, SourceFreshness};
@@ -15,3 +16,8 @@ pub(crate) use publication::{
     PublicationEffect, PublicationFingerprint, StoredRelation, column_pairs,
 };
 pub(crate) use result::{NodeOutcome, RunResult, RunStatus, SkipReason, Timing};
+#[cfg_attr(
+    not(test),
+    expect(unused_imports, reason = "for unit tests, which are not run yet")
+)]
+pub(crate) use row_diff::describe_difference;

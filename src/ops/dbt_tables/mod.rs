@@ -7,6 +7,7 @@
 )]
 
 mod configs;
+mod row_diff;
 mod shapes;
 mod state;
 
