@@ -103,6 +103,9 @@ codes! {
     NodeName "E2015" "a name that cannot be used"
         "Names of models, seeds, snapshots and tests have no blanks: selectors and relations could not name them. \
          `flags: {require_resource_names_without_spaces: false}` makes it a warning, as in dbt.";
+    Semantic "E2016" "a semantic model, a metric or a saved query that is wrong"
+        "Semantic models, metrics, saved queries and time spines are checked together, as dbt does: names, time dimensions, \
+         entities, the inputs of metrics, filters. The message says what does not fit.";
     SqlError "E3001" "SQL that the database does not accept"
         "The database rejected the compiled SQL. The place is the template text, or the expression, that made the part it \
          complains about.";
@@ -151,6 +154,9 @@ codes! {
     UnknownEngine "W0009" "a target whose engine is not built in"
         "The project is read, listed and compiled as standard SQL, with the macros of any adapter. What needs a connection ends \
          with an error.";
+    SemanticDoubt "W0010" "something doubtful in the semantic layer"
+        "It works, but the numbers may not be what is meant: an input of a derived metric that its `expr` does not use, a \
+         granularity that no time spine has. dbt warns of the same (`SemanticValidationFailure`).";
     UserWarning "W1001" "a warning that the project raised itself"
         "The project or a package called `exceptions.warn(...)`.";
 }

@@ -48,6 +48,7 @@ fn events(code: Code) -> &'static [&'static str] {
         Code::NoteTest => &["NodeNotFoundOrDisabled"],
         Code::EmptySelection => &["NoNodesForSelectionCriteria", "NoNodesSelected", "NothingToDo"],
         Code::UserWarning => &["JinjaLogWarning"],
+        Code::SemanticDoubt => &["SemanticValidationFailure"],
         Code::DuplicateKey => &["DuplicateYAMLKeysDeprecation"],
         Code::UnknownKey => &[
             "CustomTopLevelKeyDeprecation",
@@ -116,7 +117,6 @@ const OTHERS: &[&str] = &[
     "SeedExceedsLimitChecksumChanged",
     "SeedExceedsLimitSamePath",
     "SeedIncreased",
-    "SemanticValidationFailure",
     "SnapshotTimestampWarning",
     "SourceFreshnessProjectHooksNotRun",
     "SourceOverrideDeprecation",

@@ -337,6 +337,21 @@ fn defaults(kind: ResourceType) -> Vec<(&'static str, Json)> {
             ("tags", Json::Array(Vec::new())),
             ("meta", Json::Object(JsonMap::new())),
         ],
+        ResourceType::Metric | ResourceType::SemanticModel => {
+            vec![
+                ("enabled", Json::from(true)),
+                ("group", Json::Null),
+                ("meta", serde_json::json!({})),
+            ]
+        }
+        ResourceType::SavedQuery => vec![
+            ("enabled", Json::from(true)),
+            ("group", Json::Null),
+            ("meta", serde_json::json!({})),
+            ("export_as", Json::Null),
+            ("schema", Json::Null),
+            ("cache", serde_json::json!({ "enabled": false })),
+        ],
         ResourceType::UnitTest => vec![
             ("tags", Json::Array(Vec::new())),
             ("meta", Json::Object(JsonMap::new())),

@@ -16,6 +16,7 @@ mod materialization;
 mod node;
 mod node_set;
 mod project;
+mod semantic;
 
 pub(crate) use address::{OutputAddress, OutputRole, check_addresses};
 pub(crate) use artifact::json_texts;
@@ -34,3 +35,10 @@ pub(crate) use node::{
 };
 pub(crate) use node_set::NodeSet;
 pub(crate) use project::{DocResource, Group, MacroInfo, Manifest, Package, ProjectInfo};
+pub(crate) use semantic::{
+    Aggregation, ConstantProperty, Conversion, ConversionCalculation, Cumulative, CustomGrain,
+    Dimension, DimensionKind, Entity, EntityKind, ExportPlan, ExportedAs, InputMeasure,
+    InputMetric, ItemProblem, Measure, Metric, MetricKind, NonAdditive, PercentileParams,
+    PeriodAggregation, PlacedText, QueryItem, SavedQuery, SemanticModel, SemanticNode, TimeGrain,
+    TimeParams, TimeSpine, TimeWindow, ValidityWindow, WhereFilter, parse_item,
+};

@@ -26,6 +26,8 @@ pub(super) enum ResolvedItem {
     Source(Arc<Properties>, usize),
     Entry(Arc<Properties>, usize),
     Test(Arc<Properties>, usize),
+    /// A measure of a semantic model, by the index of the entry and its own: it becomes a metric.
+    Measure(Arc<Properties>, usize, usize),
 }
 
 /// Identifies an item while it is held: its kind, its address and its index there.
@@ -39,6 +41,9 @@ impl ResolvedItem {
             ResolvedItem::Source(file, i) => ItemKey(1, Arc::as_ptr(file).addr(), *i),
             ResolvedItem::Entry(file, i) => ItemKey(2, Arc::as_ptr(file).addr(), *i),
             ResolvedItem::Test(file, i) => ItemKey(3, Arc::as_ptr(file).addr(), *i),
+            ResolvedItem::Measure(file, i, measure) => {
+                ItemKey(4, Arc::as_ptr(file).addr(), (*i << 16) + *measure)
+            }
         }
     }
 }

@@ -20,6 +20,7 @@ mod names;
 mod nodes;
 mod others;
 mod overrides;
+mod semantic;
 mod snapshots;
 mod sources;
 #[cfg(test)]
@@ -377,6 +378,7 @@ fn resolve_all(
     let groups = others::collect_groups(parsed);
     out.extend(others::check_groups(&nodes, &groups));
     out.extend(snapshots::check_snapshots(&nodes));
+    out.extend(semantic::check_layer(&nodes, &lookup, flags, root));
     let macros = macros::macro_infos(&ground);
     out.extend(macros::check_dispatches(&ground));
     let docs = ground.docs.resources();

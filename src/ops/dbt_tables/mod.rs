@@ -8,6 +8,7 @@
 
 mod configs;
 mod row_diff;
+mod semantic;
 mod shapes;
 mod state;
 

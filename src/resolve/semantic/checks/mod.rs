@@ -1,0 +1,119 @@
+//! What dbt's semantic layer asks of all semantic models, metrics, saved queries and time spines
+//! together.
+//!
+//! In: the nodes of a project whose references are bound. Out: diagnostics, with the place of what
+//! does not fit. Must not know: files, how metrics become SQL.
+//!
+//! Source: the validations of the project dbt-semantic-interfaces 0.9, which dbt 1.11 runs.
+
+mod measures;
+mod metrics;
+mod models;
+mod names;
+mod queries;
+mod spines;
+
+use crate::config::ProjectFlags;
+use crate::diag::{Code, Diagnostic};
+use crate::manifest::{
+    Metric, Node, NodeKind, NodeLookup, SavedQuery, SemanticModel, SemanticNode, TimeGrain,
+    TimeSpine,
+};
+use crate::source::Span;
+use std::sync::Arc;
+
+/// The resources that are enabled.
+#[derive(Default)]
+struct SemanticLayer<'a> {
+    models: Vec<(&'a Node, &'a SemanticModel)>,
+    metrics: Vec<(&'a Node, &'a Metric)>,
+    queries: Vec<(&'a Node, &'a SavedQuery)>,
+    spines: Vec<(&'a Node, &'a TimeSpine)>,
+}
+
+impl<'a> SemanticLayer<'a> {
+    fn new(nodes: &'a [Arc<Node>]) -> SemanticLayer<'a> {
+        let mut layer = SemanticLayer::default();
+        for node in nodes {
+            match &node.kind {
+                NodeKind::Semantic(SemanticNode::Model(model)) => layer.models.push((node, model)),
+                NodeKind::Semantic(SemanticNode::Metric(m)) => layer.metrics.push((node, m)),
+                NodeKind::Semantic(SemanticNode::SavedQuery(q)) => layer.queries.push((node, q)),
+                NodeKind::Model { time_spine: Some(spine), .. } => layer.spines.push((node, spine)),
+                _ => {}
+            }
+        }
+        layer
+    }
+
+    /// The names of the grains that the time spines add.
+    fn custom_grains(&self) -> Vec<String> {
+        let all = self.spines.iter().flat_map(|(_, spine)| &spine.custom);
+        all.map(|grain| grain.name.text.clone()).collect()
+    }
+
+    /// The semantic model that has a measure.
+    fn model_of(&self, measure: &str) -> Option<(&'a Node, &'a SemanticModel)> {
+        let has = |model: &SemanticModel| model.measures.iter().any(|m| m.name.text == measure);
+        self.models.iter().find(|(_, model)| has(model)).copied()
+    }
+}
+
+/// Collects what is found.
+#[derive(Default)]
+struct SemanticFindings {
+    out: Vec<Diagnostic>,
+}
+
+impl SemanticFindings {
+    fn error(&mut self, span: Span, message: impl Into<String>) {
+        self.out.push(Diagnostic::error(Code::Semantic, message).primary(span, ""));
+    }
+
+    fn doubt(&mut self, span: Span, message: impl Into<String>) {
+        self.out.push(Diagnostic::warning(Code::SemanticDoubt, message).primary(span, ""));
+    }
+
+    fn outdated(&mut self, span: Span, message: impl Into<String>) {
+        self.out.push(Diagnostic::warning(Code::Deprecated, message).primary(span, ""));
+    }
+}
+
+/// As in dbt, metrics alone, and semantic models alone, are checked only by the needs of the files
+/// that are written.
+pub(in crate::resolve) fn check_layer(
+    nodes: &[Arc<Node>],
+    lookup: &NodeLookup,
+    flags: &ProjectFlags,
+    root: &str,
+) -> Vec<Diagnostic> {
+    let layer = SemanticLayer::new(nodes);
+    let mut findings = SemanticFindings::default();
+    if layer.models.is_empty() {
+        return findings.out;
+    }
+    let legacy = spines::find_legacy_spine(nodes, lookup, root);
+    spines::check_presence(&layer, legacy, &mut findings);
+    if layer.metrics.is_empty() {
+        return findings.out;
+    }
+    for (node, model) in &layer.models {
+        models::check_model(node, model, &mut findings);
+        measures::check_measures(node, model, &mut findings);
+        names::check_elements(model, &mut findings);
+    }
+    models::check_across(&layer, &mut findings);
+    measures::check_uniqueness(&layer, &mut findings);
+    metrics::check_metrics(&layer, &mut findings);
+    metrics::check_older_params(&layer, flags, &mut findings);
+    names::check_resources(&layer, &mut findings);
+    names::check_grains(&layer, &mut findings);
+    queries::check_queries(&layer, &mut findings);
+    spines::check_spines(&layer, legacy, flags, &mut findings);
+    findings.out
+}
+
+/// Whether a grain is one of those that need no time spine.
+fn is_standard(grain: &str) -> bool {
+    TimeGrain::WORDS.contains(&grain)
+}
