@@ -378,3 +378,84 @@ impl DunderName {
         !self.links.is_empty()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn item(text: &str) -> QueryItem {
+        parse_item(text, false).unwrap_or_else(|problem| panic!("{text}: {problem}"))
+    }
+
+    #[test]
+    fn calls_are_read_with_their_arguments_and_methods() {
+        let plain = item("Dimension('order_id__channel', entity_path=['customer', \"visit\"])");
+        assert_eq!(plain.name, "order_id__channel");
+        assert_eq!(plain.entity_path, ["customer", "visit"]);
+        let time = item("TimeDimension('metric_time', 'month', date_part_name='DOW')");
+        assert_eq!(
+            (time.grain.as_deref(), time.date_part),
+            (Some("month"), Some(DatePart::DayOfWeek))
+        );
+        let chained = item("Dimension('a__b').grain('week').descending(True)");
+        assert_eq!((chained.grain.as_deref(), chained.is_descending), (Some("week"), Some(true)));
+        assert_eq!(item("Metric('m', group_by=['a'])").group_by, ["a"]);
+        let metric = "Metric('m').descending(True)";
+        assert!(parse_item(metric, true).is_ok());
+        assert_eq!(
+            parse_item(metric, false).unwrap_err().to_string(),
+            "`descending` cannot be used with `Metric` here"
+        );
+    }
+
+    #[test]
+    fn a_filter_has_the_calls_of_its_expressions() {
+        let names = |text: &str| -> Result<Vec<String>, ItemProblem> {
+            Ok(parse_filter(text)?.into_iter().map(|item| item.name).collect())
+        };
+        let two =
+            "{{ Dimension('a__b') }} = '}}' and {{- Entity('c') -}} > {{ Dimension('a__b') }}";
+        assert_eq!(names(two).unwrap(), ["a__b", "c"]);
+        assert_eq!(names("x = 1 and {{ 'text' }} = 1").unwrap(), Vec::<String>::new());
+        for (text, problem) in [
+            ("{{ Dimension('a__b'", ItemProblem::Arguments("Dimension".to_owned())),
+            ("{{ Dimension('a__b')", ItemProblem::NotClosed),
+            ("{{ var('x') }}", ItemProblem::UnknownName("var".to_owned())),
+            ("{{ Dimension('a', x=1) }}", ItemProblem::Arguments("Dimension".to_owned())),
+            ("{{ Dimension('a').date_part('x') }}", ItemProblem::DatePart("x".to_owned())),
+            ("{{ Metric('a__b', ['c']) }}", ItemProblem::MetricPath("a__b".to_owned())),
+        ] {
+            assert_eq!(names(text).unwrap_err(), problem, "{text}");
+        }
+    }
+
+    #[test]
+    fn names_are_split_into_entities_element_and_grain() {
+        let customs = ["fiscal_year".to_owned()];
+        let element = |text: &str| item(text).element(&customs).map_err(|p| p.to_string());
+        let found =
+            |name: &str, grain: Option<&str>| Ok((name.to_owned(), grain.map(str::to_owned)));
+        assert_eq!(element("TimeDimension('a__b__month')"), found("b", Some("month")));
+        assert_eq!(element("TimeDimension('a__b__fiscal_year')"), found("b", Some("fiscal_year")));
+        assert_eq!(
+            element("TimeDimension('metric_time', 'DAY')"),
+            found("metric_time", Some("day"))
+        );
+        assert_eq!(element("Dimension('a__b__month')"), found("b", None));
+        assert_eq!(element("Entity('a__b')"), found("b", None));
+        for (text, problem) in [
+            ("Dimension('b')", "`b` should be of the form `entity__dimension`"),
+            ("Entity('a__day')", "`a__day` is an entity, which has no grain"),
+            (
+                "TimeDimension('a__b__month', 'day')",
+                "`a__b__month` names one grain, `day` is another",
+            ),
+            (
+                "Metric('m')",
+                "a metric in a filter needs `group_by`, the entities by which it is joined",
+            ),
+        ] {
+            assert_eq!(element(text).unwrap_err(), problem);
+        }
+    }
+}

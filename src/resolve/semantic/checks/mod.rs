@@ -117,3 +117,79 @@ pub(in crate::resolve) fn check_layer(
 fn is_standard(grain: &str) -> bool {
     TimeGrain::WORDS.contains(&grain)
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::diag::{Code, Diagnostic};
+    use crate::manifest::{NodeKind, SemanticNode};
+    use crate::resolve::testing::{project, read};
+
+    const SPINE: &str = "models:\n  - name: days\n    time_spine: {standard_granularity_column: d}\n    \
+        columns: [{name: d, granularity: day}]\n";
+
+    const MODEL: &str = "semantic_models:\n  - name: orders\n    model: ref('orders')\n    \
+        defaults: {agg_time_dimension: at}\n    entities: [{name: order_id, type: primary}]\n    \
+        dimensions: [{name: at, type: time, type_params: {time_granularity: day}}]\n    \
+        measures: [{name: amount, agg: sum, create_metric: true}]\n";
+
+    fn files<'a>(model: &'a str, metrics: &'a str, spine: &'a str) -> Vec<(&'a str, &'a str)> {
+        vec![
+            ("models/orders.sql", "select 1 as order_id, 2 as amount"),
+            ("models/days.sql", "select 1 as d"),
+            ("models/spine.yml", spine),
+            ("models/semantic.yml", model),
+            ("models/metrics.yml", metrics),
+        ]
+    }
+
+    fn messages(said: Vec<Diagnostic>) -> Vec<(Code, String)> {
+        said.into_iter().map(|d| (d.code, d.message)).collect()
+    }
+
+    #[test]
+    fn metrics_have_their_measures_and_parents() {
+        let metrics = "metrics:\n  - {name: twice, label: Twice, type: derived, type_params: \
+            {expr: amount * 2, metrics: [amount]}}\n";
+        let (manifest, said) = project(&files(MODEL, metrics, SPINE));
+        assert_eq!(messages(said), []);
+        let node = manifest.get("metric.shop.twice").unwrap();
+        let parents: Vec<&str> =
+            node.depends_on.iter().map(|id| &*manifest.node(*id).unique_id).collect();
+        assert_eq!(parents, ["metric.shop.amount"], "the metric that the measure asks for");
+        let NodeKind::Semantic(SemanticNode::Metric(metric)) = &node.kind else { panic!() };
+        let measures: Vec<&str> =
+            metric.input_measures.iter().map(|input| input.name.text.as_str()).collect();
+        assert_eq!(measures, ["amount"]);
+    }
+
+    #[test]
+    fn mistakes_have_the_place_of_what_is_wrong() {
+        let metrics = "metrics:\n  - {name: m, label: M, type: simple, type_params: {measure: \
+            {name: amount, filter: \"{{ Dimension('at') }} > 1\"}}}\n";
+        let (read, said) = read(&files(MODEL, metrics, SPINE), &[]);
+        let map = read.unwrap().map;
+        let places: Vec<(&str, String)> = said
+            .iter()
+            .map(|d| {
+                let span = d.primary.as_ref().unwrap().span;
+                let range =
+                    usize::try_from(span.start).unwrap()..usize::try_from(span.end).unwrap();
+                (d.code.as_str(), map.text(span.file)[range].to_owned())
+            })
+            .collect();
+        let filter = "\"{{ Dimension('at') }} > 1\"".to_owned();
+        assert_eq!(places.len(), 2, "{said:?}");
+        assert_eq!(places[0], ("E2016", filter));
+        assert_eq!(said[1].message.split(':').next().unwrap(), "the name `m` cannot be used");
+    }
+
+    #[test]
+    fn a_time_spine_is_needed() {
+        let wanted = "semantic models need a time spine: a model with a row for each day, or finer";
+        let (_, said) = project(&files(MODEL, "", "models: []\n"));
+        assert_eq!(messages(said), [(Code::Semantic, wanted.to_owned())]);
+        let monthly = SPINE.replace("granularity: day", "granularity: month");
+        let (_, said) = project(&files(MODEL, "", &monthly));
+        assert!(messages(said).contains(&(Code::Semantic, wanted.to_owned())));
+    }
+}
