@@ -186,16 +186,17 @@ pub(crate) struct InputMeasure {
     pub(crate) fill_nulls_with: Option<i64>,
 }
 
+impl InputMeasure {
+    fn filter_texts(&self) -> Option<Vec<&str>> {
+        self.filter.as_ref().map(|all| all.iter().map(|one| one.sql.text.as_str()).collect())
+    }
+}
+
 /// Places do not count: a metric has the same measure once.
 impl PartialEq for InputMeasure {
     fn eq(&self, other: &InputMeasure) -> bool {
-        let texts = |filter: &Option<Vec<WhereFilter>>| {
-            filter
-                .as_ref()
-                .map(|all| all.iter().map(|one| one.sql.text.clone()).collect::<Vec<_>>())
-        };
         self.name.text == other.name.text
-            && texts(&self.filter) == texts(&other.filter)
+            && self.filter_texts() == other.filter_texts()
             && self.alias == other.alias
             && self.joins_time_spine == other.joins_time_spine
             && self.fill_nulls_with == other.fill_nulls_with

@@ -21,11 +21,12 @@ fn cell(kind: &str, value: &Json) -> Cell {
 }
 
 fn rows(columns: &[Json], rows: &Json) -> Vec<Vec<Cell>> {
-    let cells = |row: &Json| {
-        let values = row.as_array().unwrap().iter().zip(columns);
-        values.map(|(value, column)| cell(column[1].as_str().unwrap(), value)).collect()
-    };
-    rows.as_array().unwrap().iter().map(cells).collect()
+    rows.as_array().unwrap().iter().map(|row| cells(columns, row)).collect()
+}
+
+fn cells(columns: &[Json], row: &Json) -> Vec<Cell> {
+    let values = row.as_array().unwrap().iter().zip(columns);
+    values.map(|(value, column)| cell(column[1].as_str().unwrap(), value)).collect()
 }
 
 #[test]

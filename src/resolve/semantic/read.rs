@@ -600,20 +600,23 @@ impl EntryReader<'_> {
         let written = self.mapping(map, "config").map(|(own, _)| super::map_json(own));
         let written = written.unwrap_or_default();
         let place = map.get("config").map_or(span, |value| value.span);
-        let setting = |key: &str| {
-            let value = written.get(key).or_else(|| config.get(key));
-            value.and_then(Json::as_str).map(str::to_owned)
-        };
-        let kind = setting("export_as").map(|text| PlacedText { text, span: place });
+        let layers = [&written, config];
+        let kind = setting(&layers, "export_as").map(|text| PlacedText { text, span: place });
         if kind.is_none() {
             self.problem(place, "an export of a saved query needs `export_as`: table or view");
         }
         let (schema, alias, database) = (
-            setting("schema_name").or_else(|| setting("schema")),
-            setting("alias"),
-            setting("database"),
+            setting(&layers, "schema_name").or_else(|| setting(&layers, "schema")),
+            setting(&layers, "alias"),
+            setting(&layers, "database"),
         );
         let exported_as = self.word(kind, "export_as", ExportedAs::WORDS, ExportedAs::parse)?;
         Some(ExportPlan { name, exported_as, schema, alias, database, written })
     }
+}
+
+/// The text of a config in the first of these that has it.
+fn setting(layers: &[&JsonMap], key: &str) -> Option<String> {
+    let value = layers.iter().find_map(|layer| layer.get(key));
+    value.and_then(Json::as_str).map(str::to_owned)
 }
