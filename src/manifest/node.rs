@@ -291,7 +291,7 @@ pub(crate) struct Node {
     pub(crate) relation: Option<Relation>,
     pub(crate) refs: Vec<RefCall>,
     pub(crate) sources: Vec<SourceCall>,
-    /// The metrics that an exposure or a saved query names.
+    /// The metrics that a text, an exposure or a saved query names.
     pub(crate) metrics: Vec<RefCall>,
     pub(crate) depends_on: Vec<NodeId>,
     pub(crate) macros: Vec<Arc<str>>,

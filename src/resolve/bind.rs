@@ -41,7 +41,7 @@ pub(super) struct Binder<'a> {
 }
 
 impl<'a> Binder<'a> {
-    /// A binder for nodes of files that are added to a manifest: they name no metric.
+    /// A binder for nodes of files that name no metric.
     pub(super) fn new(manifest: &'a Manifest, packages: &'a [LoadedPackage]) -> Binder<'a> {
         let Manifest { lookup, nodes, disabled, .. } = manifest;
         Binder { lookup, nodes, disabled, packages, semantic: SemanticNames::default() }
@@ -56,7 +56,7 @@ impl<'a> Binder<'a> {
         for call in &node.sources {
             self.source(node, call, test, &mut bound);
         }
-        if matches!(node.kind, NodeKind::Semantic(_) | NodeKind::Exposure(_)) {
+        if matches!(node.kind, NodeKind::Semantic(_)) || !node.metrics.is_empty() {
             let (parents, complaints) = self.semantic.parents(node);
             parents.into_iter().for_each(|parent| push(&mut bound.parents, parent));
             bound.complaints.extend(complaints);

@@ -216,7 +216,7 @@ impl NodeMaker<'_> {
             relation: stored.then_some(relation),
             refs: parsed.refs.clone(),
             sources: parsed.sources.clone(),
-            metrics: Vec::new(),
+            metrics: parsed.metrics.clone(),
             depends_on: Vec::new(),
             macros: parsed.macros.clone(),
             checksum: parsed.checksum.clone(),

@@ -160,6 +160,14 @@ mod tests {
         let measures: Vec<&str> =
             metric.input_measures.iter().map(|input| input.name.text.as_str()).collect();
         assert_eq!(measures, ["amount"]);
+        let with_model = [
+            files(MODEL, metrics, SPINE),
+            vec![("models/m.sql", "select 1 as id -- {{ metric('twice') }}")],
+        ];
+        let (manifest, said) = project(&with_model.concat());
+        assert_eq!(messages(said), []);
+        let model = manifest.get("model.shop.m").unwrap();
+        assert_eq!(&*manifest.node(model.depends_on[0]).unique_id, "metric.shop.twice");
     }
 
     #[test]
