@@ -3,7 +3,7 @@
 #
 # selection:  everything
 # one task:   a model
-# graph:      c62433f51fc4f290
+# graph:      38dbb4fb49c8d13d
 
 import os
 from datetime import datetime, timedelta
@@ -260,6 +260,16 @@ TASKS = [
         ]
     },
     {
+        "task": "intermediate.int_days",
+        "run": "build",
+        "after": ["intermediate.int_data_window"],
+        "nodes": [
+            "model.bitcoin_rewards.int_days",
+            "test.bitcoin_rewards.unique_int_days_date_day.f4b1502381",
+            "test.bitcoin_rewards.not_null_int_days_date_day.42d38e3203"
+        ]
+    },
+    {
         "task": "intermediate.int_touchpoints_before_conversion",
         "run": "build",
         "after": ["intermediate.int_conversions"],
@@ -500,7 +510,7 @@ ENVIRONMENT = {
     "STRATA_COMMAND": "strata",
     "STRATA_PROJECT_DIR": os.path.dirname(os.path.dirname(os.path.abspath(__file__))),
     "STRATA_ORCHESTRATED": "1",
-    "STRATA_GRAPH": "c62433f51fc4f290",
+    "STRATA_GRAPH": "38dbb4fb49c8d13d",
     "STRATA_GRAPH_SPEC": '{"by":"model"}',
     "STRATA_GRAPH_FILE": os.path.abspath(__file__),
 }

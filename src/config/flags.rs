@@ -79,8 +79,6 @@ const IDLE: &[(&str, &str)] = &[
         "require_batched_execution_for_custom_microbatch_strategy",
         "batches are not run one by one yet",
     ),
-    ("require_nested_cumulative_type_params", "metrics are handed on as they are written"),
-    ("require_yaml_configuration_for_mf_time_spines", "metrics are handed on as they are written"),
     ("send_anonymous_usage_stats", "nothing is sent"),
     ("state_modified_compare_vars", "variables are not compared between states"),
     ("use_colors_file", "no log file is written"),

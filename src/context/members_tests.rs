@@ -31,6 +31,7 @@ models: {+meta: {owner: me}}
 
 const PROPERTIES: &str = "
 sources: [{name: raw, schema: lake, tables: [{name: events, identifier: e2}, {name: plain}]}]
+metrics: [{name: revenue, label: Revenue, type: derived, type_params: {expr: '1'}}]
 models: [{name: v, latest_version: 2, versions: [{v: 1}, {v: 2}]}]
 ";
 

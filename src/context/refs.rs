@@ -16,14 +16,7 @@ use std::sync::Arc;
 pub(super) fn install_references(out: &mut FastMap<&'static str, Value>) {
     out.insert("ref", function(reference));
     out.insert("source", function(source));
-    out.insert(
-        "metric",
-        function(|_, session, args| {
-            let name = args.text(0, "metric_name")?;
-            session.record().metrics.push(name.clone());
-            Ok(Value::from(name))
-        }),
-    );
+    out.insert("metric", function(metric));
     out.insert(
         "function",
         function(|_, session, args| {
@@ -82,6 +75,27 @@ fn reference(
     };
     check_dependency(session, id, &call.display(), span)?;
     target(session, id, span)
+}
+
+/// `metric([package,] name)`: the text depends on the metric; the call prints its name.
+fn metric(
+    state: &mut State<'_, '_>,
+    session: &Arc<RenderSession>,
+    args: Args,
+) -> Result<Value, Error> {
+    let (package, name) = match args.positional.as_slice() {
+        [package, name] => (Some(package.to_string()), name.to_string()),
+        _ => (None, args.text(0, "metric_name")?),
+    };
+    let span = session.site(state);
+    let call = RefCall {
+        package: package.map(Arc::from),
+        name: name.as_str().into(),
+        version: None,
+        span,
+    };
+    session.record().metrics.push(call);
+    Ok(Value::from(name))
 }
 
 /// Resolves a `ref`. The error is a message and a hint.

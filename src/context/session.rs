@@ -225,7 +225,7 @@ pub(crate) struct LogLine {
 pub(crate) struct RenderRecord {
     pub(crate) refs: Vec<RefCall>,
     pub(crate) sources: Vec<SourceCall>,
-    pub(crate) metrics: Vec<String>,
+    pub(crate) metrics: Vec<RefCall>,
     pub(crate) functions: Vec<String>,
     /// The arguments of `config()` calls, in order.
     pub(crate) config: Vec<(String, Json, Option<Span>)>,

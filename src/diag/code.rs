@@ -103,6 +103,9 @@ codes! {
     NodeName "E2015" "a name that cannot be used"
         "Names of models, seeds, snapshots and tests have no blanks: selectors and relations could not name them. \
          `flags: {require_resource_names_without_spaces: false}` makes it a warning, as in dbt.";
+    Semantic "E2016" "a semantic model, a metric or a saved query that is wrong"
+        "Semantic models, metrics, saved queries and time spines are checked together, as dbt does: names, time dimensions, \
+         entities, the inputs of metrics, filters. The message says what does not fit.";
     SqlError "E3001" "SQL that the database does not accept"
         "The database rejected the compiled SQL. The place is the template text, or the expression, that made the part it \
          complains about.";
@@ -157,6 +160,9 @@ codes! {
     ScrubbedAddress "W0011" "an address that is locked without its credentials"
         "`packages.yml` has credentials in plain, in an address. They are not written into `package-lock.yml`; `strata deps` takes \
          them from `packages.yml` again, dbt cannot. Put them into a variable: `{{ env_var('DBT_ENV_SECRET_GIT_TOKEN') }}`.";
+    SemanticDoubt "W0012" "something doubtful in the semantic layer"
+        "It works, but the numbers may not be what is meant: an input of a derived metric that its `expr` does not use, a \
+         granularity that no time spine has. dbt warns of the same (`SemanticValidationFailure`).";
     UserWarning "W1001" "a warning that the project raised itself"
         "The project or a package called `exceptions.warn(...)`.";
 }

@@ -50,6 +50,7 @@ fn events(code: Code) -> &'static [&'static str] {
         Code::UserWarning => &["JinjaLogWarning"],
         Code::UnpinnedPackage => &["DepsUnpinned"],
         Code::ScrubbedAddress => &["DepsScrubbedPackageName"],
+        Code::SemanticDoubt => &["SemanticValidationFailure"],
         Code::DuplicateKey => &["DuplicateYAMLKeysDeprecation"],
         Code::UnknownKey => &[
             "CustomTopLevelKeyDeprecation",
@@ -116,7 +117,6 @@ const OTHERS: &[&str] = &[
     "SeedExceedsLimitChecksumChanged",
     "SeedExceedsLimitSamePath",
     "SeedIncreased",
-    "SemanticValidationFailure",
     "SnapshotTimestampWarning",
     "SourceFreshnessProjectHooksNotRun",
     "SourceOverrideDeprecation",

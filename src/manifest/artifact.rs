@@ -3,7 +3,7 @@
 
 use super::contract::{ConstraintPlace, constraint_json, contract_checksum, primary_key};
 use super::{
-    Column, GenericTest, Manifest, Node, NodeKind, ResourceType, TestKind, UnitTest, artifact_id,
+    Column, GenericTest, Manifest, Node, NodeKind, RefCall, ResourceType, TestKind, UnitTest, artifact_id,
 };
 use crate::config::{Json, JsonMap, python_str};
 use serde_json::json;
@@ -56,8 +56,10 @@ fn foreign_keys(kind: ResourceType) -> &'static [&'static str] {
 impl Manifest {
     #[expect(clippy::too_many_lines, reason = "a line for each key of the artifact")]
     pub(crate) fn node_json(&self, node: &Node) -> JsonMap {
-        if let NodeKind::UnitTest(test) = &node.kind {
-            return self.unit_test_json(node, test);
+        match &node.kind {
+            NodeKind::UnitTest(test) => return self.unit_test_json(node, test),
+            NodeKind::Semantic(item) => return self.semantic_json(node, item),
+            _ => {}
         }
         let mut m = JsonMap::new();
         let kind = node.resource_type();
@@ -138,7 +140,7 @@ impl Manifest {
                     meta.insert("strata_export".into(), Json::Object(fields));
                 }
             }
-            NodeKind::Function(definition) | NodeKind::Semantic(_, definition) => {
+            NodeKind::Function(definition) => {
                 if let Json::Object(map) = definition {
                     m.extend(
                         map.iter()
@@ -185,8 +187,14 @@ impl Manifest {
                 }
             }
         }
-        if let NodeKind::Model { version, access, deprecation_date, constraints, group } =
-            &node.kind
+        if let NodeKind::Model {
+            version,
+            access,
+            deprecation_date,
+            constraints,
+            group,
+            time_spine,
+        } = &node.kind
         {
             m.insert("access".into(), Json::from(access.as_str()));
             m.insert("group".into(), text(group.as_deref()));
@@ -200,7 +208,7 @@ impl Manifest {
             m.insert("deprecation_date".into(), text(deprecation_date.as_deref()));
             let key = primary_key(&node.columns, constraints, self.tests_of(node));
             m.insert("primary_key".into(), Json::from(key));
-            m.insert("time_spine".into(), Json::Null);
+            m.insert("time_spine".into(), time_spine.as_ref().map_or(Json::Null, |s| s.to_json()));
         }
         if let NodeKind::Test(test) = &node.kind {
             if let TestKind::Generic(test) = test {
@@ -262,13 +270,12 @@ impl Manifest {
             node.relation.as_ref().filter(|_| stored).map(|r| r.render(self.project.dialect));
         m.insert("relation_name".into(), text(name.as_deref()));
         m.insert("doc_blocks".into(), Json::Array(Vec::new()));
-        let refs = node.refs.iter().map(|r| json!({ "name": &*r.name, "package": r.package.as_deref(), "version": r.version.as_deref().map(version_json) }));
-        m.insert("refs".into(), refs.collect());
+        m.insert("refs".into(), node.refs.iter().map(ref_json).collect());
         m.insert(
             "sources".into(),
             node.sources.iter().map(|s| json!([&*s.source, &*s.table])).collect(),
         );
-        m.insert("metrics".into(), Json::Array(Vec::new()));
+        m.insert("metrics".into(), node.metrics.iter().map(metric_path).collect());
         m.insert("functions".into(), Json::Array(Vec::new()));
         let nodes: Vec<&str> =
             node.depends_on.iter().map(|id| &*self.node(*id).unique_id).collect();
@@ -323,6 +330,16 @@ impl Manifest {
     pub(crate) fn root_of(&self, package: &str) -> &str {
         self.project.packages.iter().find(|p| &*p.name == package).map_or("", |p| p.root.as_str())
     }
+}
+
+pub(super) fn ref_json(call: &RefCall) -> Json {
+    let version = call.version.as_deref().map(version_json);
+    json!({ "name": &*call.name, "package": call.package.as_deref(), "version": version })
+}
+
+/// The name of a metric with its package, if it is given.
+fn metric_path(call: &RefCall) -> Json {
+    call.package.iter().chain([&call.name]).map(|part| Json::from(&**part)).collect()
 }
 
 /// The JSON of a version: as in dbt, numbers stay numbers.

@@ -277,6 +277,21 @@ fn relation_defaults(materialized: &str) -> Vec<(&'static str, Json)> {
 }
 
 /// The defaults of dbt 1.11, in the order of its artifacts.
+/// The defaults of the semantic layer.
+fn layer_defaults(kind: ResourceType) -> Vec<(&'static str, Json)> {
+    let mut all = vec![
+        ("enabled", Json::from(true)),
+        ("group", Json::Null),
+        ("meta", Json::Object(JsonMap::new())),
+    ];
+    if kind == ResourceType::SavedQuery {
+        all.push(("export_as", Json::Null));
+        all.push(("schema", Json::Null));
+        all.push(("cache", serde_json::json!({ "enabled": false })));
+    }
+    all
+}
+
 fn defaults(kind: ResourceType) -> Vec<(&'static str, Json)> {
     match kind {
         ResourceType::Model => {
@@ -340,6 +355,9 @@ fn defaults(kind: ResourceType) -> Vec<(&'static str, Json)> {
             ("tags", Json::Array(Vec::new())),
             ("meta", Json::Object(JsonMap::new())),
         ],
+        ResourceType::Metric | ResourceType::SemanticModel | ResourceType::SavedQuery => {
+            layer_defaults(kind)
+        }
         ResourceType::UnitTest => vec![
             ("tags", Json::Array(Vec::new())),
             ("meta", Json::Object(JsonMap::new())),

@@ -17,6 +17,7 @@ mod materialization;
 mod node;
 mod node_set;
 mod project;
+mod semantic;
 mod unit_test;
 
 pub(crate) use address::{OutputAddress, OutputRole, check_addresses};
@@ -36,6 +37,13 @@ pub(crate) use node::{
 };
 pub(crate) use node_set::NodeSet;
 pub(crate) use project::{DocResource, Group, MacroInfo, Manifest, Package, ProjectInfo};
+pub(crate) use semantic::{
+    Aggregation, ConstantProperty, Conversion, ConversionCalculation, Cumulative, CustomGrain,
+    Dimension, DimensionKind, Entity, EntityKind, ExportPlan, ExportedAs, InputMeasure,
+    InputMetric, ItemProblem, Measure, Metric, MetricKind, NonAdditive, PercentileParams,
+    PeriodAggregation, PlacedText, QueryItem, SavedQuery, SemanticModel, SemanticNode, TimeGrain,
+    TimeParams, TimeSpine, TimeWindow, ValidityWindow, WhereFilter, parse_item,
+};
 pub(crate) use unit_test::{
     Fixture, FixtureCell, FixtureFormat, FixtureRow, FixtureRows, Given, GivenNode, RowsFrom,
     UnitTest, UnitTestOverrides,

@@ -1,6 +1,8 @@
 //! The nodes of the graph.
 
-use super::{Column, FreshnessThreshold, Materialization, NodeConfig, TypedConfig, UnitTest};
+use super::{
+    Column, FreshnessThreshold, Materialization, NodeConfig, SemanticNode, TimeSpine, TypedConfig, UnitTest,
+};
 use crate::config::{ExportType, Json, JsonMap, YamlMap};
 use crate::engine::{Relation, RelationKind};
 use crate::hash::Fingerprint;
@@ -240,6 +242,7 @@ pub(crate) enum NodeKind {
         group: Option<Arc<str>>,
         deprecation_date: Option<String>,
         constraints: Vec<Json>,
+        time_spine: Option<Box<TimeSpine>>,
     },
     Seed,
     Snapshot,
@@ -251,7 +254,7 @@ pub(crate) enum NodeKind {
     Export(Box<Export>),
     Function(Json),
     /// Resources of the semantic layer. They are contained in the manifest but not built.
-    Semantic(ResourceType, Json),
+    Semantic(SemanticNode),
     Operation {
         on_run_end: bool,
         index: usize,
@@ -293,6 +296,8 @@ pub(crate) struct Node {
     pub(crate) relation: Option<Relation>,
     pub(crate) refs: Vec<RefCall>,
     pub(crate) sources: Vec<SourceCall>,
+    /// The metrics that a text, an exposure or a saved query names.
+    pub(crate) metrics: Vec<RefCall>,
     pub(crate) depends_on: Vec<NodeId>,
     pub(crate) macros: Vec<Arc<str>>,
     pub(crate) checksum: Checksum,
@@ -322,7 +327,9 @@ impl Node {
             NodeKind::Exposure(_) => ResourceType::Exposure,
             NodeKind::Export(_) => ResourceType::Export,
             NodeKind::Function(_) => ResourceType::Function,
-            NodeKind::Semantic(kind, _) => *kind,
+            NodeKind::Semantic(SemanticNode::Model(_)) => ResourceType::SemanticModel,
+            NodeKind::Semantic(SemanticNode::Metric(_)) => ResourceType::Metric,
+            NodeKind::Semantic(SemanticNode::SavedQuery(_)) => ResourceType::SavedQuery,
             NodeKind::Operation { .. } => ResourceType::Operation,
         }
     }

@@ -13,6 +13,7 @@ mod macros;
 mod nodes;
 mod properties;
 mod python;
+mod time_spine;
 
 pub(crate) use cache::{ParseCache, ParseCounts};
 pub(crate) use generic_tests::{

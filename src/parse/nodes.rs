@@ -36,6 +36,7 @@ pub(crate) struct ParsedNode {
     pub(crate) sql: bool,
     pub(crate) refs: Vec<RefCall>,
     pub(crate) sources: Vec<SourceCall>,
+    pub(crate) metrics: Vec<RefCall>,
     pub(crate) functions: Vec<String>,
     pub(crate) config: Vec<(String, Json, Option<Span>)>,
     /// The unique ids of the macros that the text called, in the order of the calls.
@@ -70,6 +71,7 @@ impl ParsedNode {
             sql: true,
             refs: Vec::new(),
             sources: Vec::new(),
+            metrics: Vec::new(),
             functions: Vec::new(),
             config: Vec::new(),
             macros: Vec::new(),
@@ -95,6 +97,7 @@ impl ParsedNode {
             sql,
             refs: _,
             sources: _,
+            metrics: _,
             functions: _,
             config,
             macros: _,
@@ -345,6 +348,7 @@ impl<'a> NodeParser<'a> {
         out.extend(super::warning_diagnostics(record.warnings, node.span));
         node.refs = record.refs;
         node.sources = record.sources;
+        node.metrics = record.metrics;
         node.functions = record.functions;
         node.config = record.config;
         self.note(record.reads);

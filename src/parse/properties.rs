@@ -3,13 +3,14 @@
 use super::columns;
 use super::generic_tests::{self, ParsedTest, TestTarget};
 use super::nodes::NodeParser;
+use super::time_spine;
 use crate::config::{
     Json, JsonMap, Yaml, YamlMap, check_properties, parse_yaml, python_str, unknown_keys,
 };
 use crate::diag::{Checked, Code, Diagnostic};
 use crate::hash::{FastMap, FastSet};
 use crate::load::{LoadedFile, YamlRenderer};
-use crate::manifest::{Column, ResourceType, TestSpec, same_version};
+use crate::manifest::{Column, ResourceType, TestSpec, TimeSpine, same_version};
 use crate::source::Span;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -54,6 +55,7 @@ pub(crate) struct Patch {
     pub(crate) deprecation_date: Option<String>,
     pub(crate) latest_version: Option<Json>,
     pub(crate) versions: Vec<VersionPatch>,
+    pub(crate) time_spine: Option<TimeSpine>,
 }
 
 /// An entry with its rendered mapping, which is empty for entries that only describe a node.
@@ -185,7 +187,7 @@ fn renders_later(path: &[&str]) -> bool {
                 // The fields of an export are rendered when it runs: they may need variables that
                 // are not set on a developer's machine.
                 || (*section == "exports" && rest.first().is_some_and(|k| !EXPORT_NODE_KEYS.contains(k)))
-                || matches!((*section, rest), ("metrics" | "semantic_models" | "saved_queries", [_, ..]))
+                || renders_with_query(section, rest)
                 || matches!(
                     rest.last(),
                     Some(&("description" | "tests" | "data_tests" | "loaded_at_query"))
@@ -195,6 +197,15 @@ fn renders_later(path: &[&str]) -> bool {
                 || (*section == "exposures" && rest.first() == Some(&"depends_on"))
                 || (*section == "snapshots" && rest == ["relation"])
         }
+        _ => false,
+    }
+}
+
+/// Whether a value is a filter of the semantic layer, which is rendered when a query is made of it.
+fn renders_with_query(section: &str, rest: &[&str]) -> bool {
+    match section {
+        "metrics" => rest.iter().rev().take(2).any(|key| *key == "filter"),
+        "saved_queries" => rest.starts_with(&["query_params", "where"]),
         _ => false,
     }
 }
@@ -372,6 +383,7 @@ fn entry(
         patch.deprecation_date = map.get("deprecation_date").and_then(Yaml::scalar_text);
         patch.latest_version =
             map.get("latest_version").map(Yaml::to_json).filter(|v| !v.is_null());
+        patch.time_spine = time_spine::read_time_spine(map, out);
         let versions = map.get("versions").map(Yaml::items).unwrap_or_default();
         if resource.is_refable() && versions.is_empty() {
             let target =

@@ -330,7 +330,7 @@ mod tests {
             unit_tests: [{name: u, model: m, given: [], expect: {rows: [{id: 1}]}}]\n\
             exposures: [{name: x, type: dashboard, owner: {name: o}, depends_on: [ref('m')]}]\n\
             exports: [{name: p, type: csv, model: ref('m')}]\n\
-            saved_queries: [{name: q, query_params: {metrics: [met]}}]\n";
+            saved_queries: [{name: q, query_params: {metrics: []}}]\n";
         Trial::new(&[
             ("project.yml", "name: shop\non-run-start: [select 1]\n"),
             ("models/m.sql", "select 1 as id"),

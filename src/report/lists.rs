@@ -52,7 +52,9 @@ fn selector(node: &Node) -> String {
         NodeKind::Exposure(_) => format!("exposure:{}.{}", node.package, node.name),
         NodeKind::Export(_) => format!("export:{}.{}", node.package, node.name),
         NodeKind::UnitTest(_) => format!("unit_test:{}.{}", node.package, node.name),
-        NodeKind::Semantic(kind, _) => format!("{}:{}.{}", kind.as_str(), node.package, node.name),
+        NodeKind::Semantic(_) => {
+            format!("{}:{}.{}", node.resource_type().as_str(), node.package, node.name)
+        }
         _ => node.fqn.iter().map(|p| &**p).collect::<Vec<_>>().join("."),
     }
 }

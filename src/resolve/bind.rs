@@ -2,12 +2,13 @@
 
 use super::Resolver;
 use super::cache::ResolvedItem;
+use super::semantic::{SemanticNames, collect_inputs};
 use crate::context::resolve_ref;
 use crate::diag::{Code, Diagnostic, nearest_name};
 use crate::load::LoadedPackage;
 use crate::manifest::{
-    Access, FoundNode, Graph, Manifest, Node, NodeId, NodeKind, NodeLookup, RefCall, SourceCall,
-    TestKind,
+    Access, FoundNode, Graph, Manifest, Node, NodeId, NodeKind, NodeLookup, RefCall, SemanticNode,
+    SourceCall, TestKind,
 };
 use crate::parse::ParsedProject;
 use rayon::prelude::*;
@@ -36,13 +37,14 @@ pub(super) struct Binder<'a> {
     nodes: &'a [Arc<Node>],
     disabled: &'a [Arc<Node>],
     packages: &'a [LoadedPackage],
+    semantic: SemanticNames<'a>,
 }
 
 impl<'a> Binder<'a> {
-    /// A binder for nodes that are added to a manifest.
+    /// A binder for nodes of files that name no metric.
     pub(super) fn new(manifest: &'a Manifest, packages: &'a [LoadedPackage]) -> Binder<'a> {
         let Manifest { lookup, nodes, disabled, .. } = manifest;
-        Binder { lookup, nodes, disabled, packages }
+        Binder { lookup, nodes, disabled, packages, semantic: SemanticNames::default() }
     }
 
     pub(super) fn bind(&self, node: &Node) -> BoundReferences {
@@ -54,6 +56,11 @@ impl<'a> Binder<'a> {
         }
         for call in &node.refs {
             self.reference(node, call, test, &mut bound);
+        }
+        if matches!(node.kind, NodeKind::Semantic(_)) || !node.metrics.is_empty() {
+            let (parents, complaints) = self.semantic.parents(node);
+            parents.into_iter().for_each(|parent| push(&mut bound.parents, parent));
+            bound.complaints.extend(complaints);
         }
         bound
     }
@@ -179,7 +186,9 @@ impl Resolver<'_> {
     /// Resolves all references, and sets aside tests whose parents are missing or disabled.
     pub(super) fn bind(&mut self, lookup: &NodeLookup) -> Bound {
         let packages = &self.ground.sources.packages;
-        let binder = Binder { lookup, nodes: &self.nodes, disabled: &self.disabled, packages };
+        let (nodes, disabled) = (&self.nodes, &self.disabled);
+        let semantic = SemanticNames::new(self.ground.sources.root().name(), nodes, disabled);
+        let binder = Binder { lookup, nodes, disabled, packages, semantic };
         let mut bound: Vec<BoundReferences> =
             self.nodes.par_iter().map(|node| binder.bind(node)).collect();
         for (place, bound) in bound.iter_mut().enumerate() {
@@ -197,6 +206,7 @@ impl Resolver<'_> {
             next += u32::from(!bound.dropped);
         }
         let nodes = std::mem::take(&mut self.nodes);
+        let mut inputs = collect_inputs(&nodes, &|i| bound[i].parents.clone());
         for (i, (mut node, bound)) in nodes.into_iter().zip(bound).enumerate() {
             let mut depends_on = bound.parents;
             depends_on
@@ -207,9 +217,23 @@ impl Resolver<'_> {
             let id = ids[i];
             let own_id = id.unwrap_or(node.id);
             // A node that has not changed stays shared with the previous manifest.
-            if node.id != own_id || node.depends_on != depends_on || attached != attached_now {
+            let measures = inputs.remove(&i);
+            let has_measures = match (&node.kind, &measures) {
+                (NodeKind::Semantic(SemanticNode::Metric(metric)), Some(measures)) => {
+                    metric.input_measures == *measures
+                }
+                _ => true,
+            };
+            if node.id != own_id
+                || node.depends_on != depends_on
+                || attached != attached_now
+                || !has_measures
+            {
                 self.cache.change(self.keys[i], &mut node, |own| {
                     (own.id, own.depends_on) = (own_id, depends_on);
+                    if let NodeKind::Semantic(SemanticNode::Metric(metric)) = &mut own.kind {
+                        metric.input_measures = measures.unwrap_or_default();
+                    }
                     if let NodeKind::Test(TestKind::Generic(test)) = &mut own.kind {
                         test.attached = attached_now;
                     }

@@ -28,6 +28,8 @@ pub(super) enum ResolvedItem {
     Test(Arc<Properties>, usize),
     /// A unit test of one version of a model, by the version's place among them.
     UnitTest(Arc<Properties>, usize, usize),
+    /// A measure of a semantic model, by the index of the entry and its own: it becomes a metric.
+    Measure(Arc<Properties>, usize, usize),
 }
 
 /// Identifies an item while it is held: its kind, its address, its index there and a second one.
@@ -42,6 +44,7 @@ impl ResolvedItem {
             ResolvedItem::Entry(file, i) => ItemKey(2, Arc::as_ptr(file).addr(), *i, 0),
             ResolvedItem::Test(file, i) => ItemKey(3, Arc::as_ptr(file).addr(), *i, 0),
             ResolvedItem::UnitTest(file, i, n) => ItemKey(4, Arc::as_ptr(file).addr(), *i, *n),
+            ResolvedItem::Measure(file, i, n) => ItemKey(5, Arc::as_ptr(file).addr(), *i, *n),
         }
     }
 }

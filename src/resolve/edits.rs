@@ -151,7 +151,8 @@ pub(super) fn resolve_edit(
     Some(LastPass { nodes, manifest: Arc::new(manifest), findings, ..last })
 }
 
-/// Makes an edited node and binds its references. `None` if it is a test that is left out now.
+/// Makes an edited node and binds its references. `None` if it is a test that is left out now, or
+/// if it names metrics.
 fn remake<'a>(
     ground: &'a ResolveContext<'a>,
     binder: &Binder<'_>,
@@ -163,6 +164,9 @@ fn remake<'a>(
     let mut maker = NodeMaker { ground, reads: BTreeSet::new(), out: Vec::new() };
     let node = maker.node(parsed, described);
     let mut node = maker.finish(node);
+    if !node.metrics.is_empty() {
+        return None;
+    }
     let bound = binder.bind(&node);
     if bound.dropped {
         return None;

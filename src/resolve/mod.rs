@@ -21,6 +21,7 @@ mod names;
 mod nodes;
 mod others;
 mod overrides;
+mod semantic;
 mod snapshots;
 mod sources;
 #[cfg(test)]
@@ -380,6 +381,7 @@ fn resolve_all(
     out.extend(others::check_groups(&nodes, &groups));
     out.extend(snapshots::check_snapshots(&nodes));
     out.extend(unit_tests::check_incremental(&nodes));
+    out.extend(semantic::check_layer(&nodes, &lookup, flags, root));
     let macros = macros::macro_infos(&ground);
     out.extend(macros::check_dispatches(&ground));
     let docs = ground.docs.resources();

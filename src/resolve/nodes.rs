@@ -216,6 +216,7 @@ impl NodeMaker<'_> {
             relation: stored.then_some(relation),
             refs: parsed.refs.clone(),
             sources: parsed.sources.clone(),
+            metrics: parsed.metrics.clone(),
             depends_on: Vec::new(),
             macros: parsed.macros.clone(),
             checksum: parsed.checksum.clone(),
@@ -416,6 +417,7 @@ impl NodeMaker<'_> {
                 .and_then(|v| v.constraints.clone())
                 .or_else(|| patch.map(|p| p.constraints.clone()))
                 .unwrap_or_default(),
+            time_spine: patch.and_then(|p| p.time_spine.clone()).map(Box::new),
         }
     }
 

@@ -1,5 +1,5 @@
-//! Resolves nodes that are defined in YAML only: exposures, exports, groups, and resources of the
-//! semantic layer. Unit tests are in `unit_tests`.
+//! Resolves nodes that are defined in YAML only: exposures, exports, groups. Unit tests are in
+//! `unit_tests`, the semantic layer in `semantic`.
 
 use super::cache::ResolvedItem;
 use super::unit_tests::unit_test_jobs;
@@ -28,13 +28,20 @@ impl Resolver<'_> {
                 let make = Box::new(move |maker: &mut NodeMaker<'_>| match kind {
                     ResourceType::Exposure => Some(maker.exposure(file, entry)),
                     ResourceType::Export => maker.export(file, entry),
-                    _ => Some(maker.semantic(kind, file, entry)),
+                    _ => maker.semantic(kind, file, entry),
                 });
                 jobs.push(Job {
                     item: ResolvedItem::Entry(file.clone(), i),
                     described: None,
                     make,
                 });
+                for measure in super::semantic::metric_measures(entry) {
+                    let make = Box::new(move |maker: &mut NodeMaker<'_>| {
+                        maker.measure_metric(file, entry, measure)
+                    });
+                    let item = ResolvedItem::Measure(file.clone(), i, measure);
+                    jobs.push(Job { item, described: None, make });
+                }
             }
         }
         self.add(jobs);
@@ -78,7 +85,30 @@ pub(super) fn check_groups(nodes: &[Arc<Node>], groups: &[Group]) -> Vec<Diagnos
     out
 }
 
+/// The fqn of what a properties file defines.
+pub(super) fn yaml_fqn(file: &Properties, name: &Arc<str>) -> Vec<Arc<str>> {
+    let dirs = file.path.rsplit_once('/').map_or("", |(dirs, _)| dirs);
+    let dirs = dirs.split('/').filter(|dir| !dir.is_empty()).map(Arc::from);
+    std::iter::once(file.package.clone()).chain(dirs).chain([name.clone()]).collect()
+}
+
 impl NodeMaker<'_> {
+    /// The config of what a properties file defines: from the project file, and its own over it.
+    pub(super) fn merge_config(
+        &self,
+        kind: ResourceType,
+        file: &Properties,
+        fqn: &[Arc<str>],
+        own: &[(String, Json, Span)],
+    ) -> NodeConfig {
+        let mut config = NodeConfig::default();
+        self.ground.configs.apply(&file.package, kind, fqn, ConfigLayer::ProjectFile, &mut config);
+        for (key, value, span) in own {
+            config.merge(key, value.clone(), ConfigLayer::Properties, Some(*span));
+        }
+        config
+    }
+
     /// Makes a node that is defined in a properties file.
     pub(super) fn yaml_node(
         &mut self,
@@ -88,15 +118,12 @@ impl NodeMaker<'_> {
         unique_id: String,
         data: NodeKind,
     ) -> Node {
-        let dirs = file.path.rsplit_once('/').map_or("", |(d, _)| d);
-        let mut fqn: Vec<Arc<str>> = vec![file.package.clone()];
-        fqn.extend(dirs.split('/').filter(|d| !d.is_empty()).map(Arc::from));
+        let mut fqn = yaml_fqn(file, &entry.name);
         if let (ResourceType::UnitTest, Some(model)) =
             (kind, entry.map.get("model").and_then(Yaml::scalar_text))
         {
-            fqn.push(model.into());
+            fqn.insert(fqn.len() - 1, model.into());
         }
-        fqn.push(entry.name.clone());
         let mut config = NodeConfig::default();
         self.ground.configs.apply(&file.package, kind, &fqn, ConfigLayer::ProjectFile, &mut config);
         let of_project = config.unrendered().get("meta").cloned();
@@ -138,6 +165,7 @@ impl NodeMaker<'_> {
             relation: None,
             refs: Vec::new(),
             sources: Vec::new(),
+            metrics: Vec::new(),
             depends_on: Vec::new(),
             macros: Vec::new(),
             checksum: Checksum {
@@ -168,6 +196,7 @@ impl NodeMaker<'_> {
         );
         for item in entry.map.get("depends_on").map(Yaml::items).unwrap_or_default() {
             let Some(text) = item.scalar_text() else { continue };
+            node.metrics.extend(metric_call(&text, item.span));
             if let Some((refs, sources)) =
                 self.expression_references(&text, &file.package, item.span)
             {
@@ -202,21 +231,6 @@ impl NodeMaker<'_> {
         Some(node)
     }
 
-    fn semantic(&mut self, kind: ResourceType, file: &Properties, entry: &PropertyEntry) -> Node {
-        let id = format!("{}.{}.{}", kind.as_str(), file.package, entry.name);
-        let mut definition = Json::Object(rest_json(&entry.map, &[]));
-        if kind == ResourceType::Metric {
-            name_inputs(&mut definition);
-        }
-        let mut node = self.yaml_node(kind, file, entry, id, NodeKind::Semantic(kind, definition));
-        if let Some(model) = entry.map.get("model").filter(|_| kind == ResourceType::SemanticModel)
-            && let Some(text) = model.scalar_text()
-            && let Some((refs, sources)) =
-                self.expression_references(&text, &file.package, model.span)
-        {
-            node.refs = refs;
-            node.sources = sources;
-        }
         node
     }
 
@@ -268,23 +282,17 @@ impl NodeMaker<'_> {
     }
 }
 
-/// Converts the inputs of a metric that are only names to mappings, the only form in the manifest.
-fn name_inputs(definition: &mut Json) {
-    let Some(params) = definition.get_mut("type_params").and_then(Json::as_object_mut) else {
-        return;
+/// The metric that `metric('name')` or `metric('package', 'name')` names.
+fn metric_call(text: &str, span: Span) -> Option<RefCall> {
+    let inner = text.trim().strip_prefix("metric(")?.strip_suffix(')')?;
+    let names: Vec<&str> =
+        inner.split(',').map(|part| part.trim().trim_matches(['\'', '"'])).collect();
+    let (package, name) = match names.as_slice() {
+        [name] => (None, *name),
+        [package, name] => (Some(Arc::from(*package)), *name),
+        _ => return None,
     };
-    for key in ["measure", "numerator", "denominator"] {
-        params.get_mut(key).into_iter().for_each(name_input);
-    }
-    for key in ["metrics", "input_metrics"] {
-        params.get_mut(key).and_then(Json::as_array_mut).into_iter().flatten().for_each(name_input);
-    }
-}
-
-fn name_input(input: &mut Json) {
-    if input.is_string() {
-        *input = serde_json::json!({ "name": input.take() });
-    }
+    Some(RefCall { package, name: name.into(), version: None, span: Some(span) })
 }
 
 /// An owner, with both keys that every owner has.

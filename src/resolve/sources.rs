@@ -171,6 +171,7 @@ impl NodeMaker<'_> {
             relation: Some(relation),
             refs: Vec::new(),
             sources: Vec::new(),
+            metrics: Vec::new(),
             depends_on: Vec::new(),
             macros: Vec::new(),
             checksum: Checksum::default(),

@@ -218,6 +218,7 @@ impl NodeMaker<'_> {
             relation: Some(relation),
             refs: parsed.refs.clone(),
             sources: parsed.sources.clone(),
+            metrics: Vec::new(),
             depends_on: Vec::new(),
             macros,
             checksum: Checksum { name: "none".into(), value: String::new() },

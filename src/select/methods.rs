@@ -361,8 +361,11 @@ fn matches(
     match method {
         SelectorMethod::Fqn(value) => matches_fqn(node, value),
         SelectorMethod::Tag(value) => node.tags.iter().any(|t| fnmatch(t, value)),
+        // As in dbt, of the semantic layer only metrics are in a group here.
         SelectorMethod::Group(value) => {
-            node.config.text("group").is_some_and(|g| fnmatch(&g, value))
+            let kind = node.resource_type();
+            !matches!(kind, ResourceType::SemanticModel | ResourceType::SavedQuery)
+                && node.config.text("group").is_some_and(|g| fnmatch(&g, value))
         }
         SelectorMethod::Access(value) => {
             matches!(&node.kind, NodeKind::Model { access, .. } if access.as_str() == value)
@@ -450,12 +453,9 @@ fn version_number(version: &Json) -> Option<f64> {
     python_str(version).parse().ok()
 }
 
-/// Whether a node matches by its fqn. Sources and the semantic layer never do.
+/// Whether a node matches by its fqn. Sources never do.
 fn matches_fqn(node: &Node, value: &str) -> bool {
-    if matches!(
-        node.kind,
-        NodeKind::Source(_) | NodeKind::Semantic(..) | NodeKind::Operation { .. }
-    ) {
+    if matches!(node.kind, NodeKind::Source(_) | NodeKind::Operation { .. }) {
         return false;
     }
     let fqn: Vec<&str> = node.fqn.iter().map(|p| &**p).collect();

@@ -11,7 +11,7 @@ use super::methods::{ModifiedPart, StateKind};
 use super::previous::PreviousState;
 use crate::config::{Json, JsonMap};
 use crate::engine::is_built_in_package;
-use crate::manifest::{Manifest, Node, NodeKind, ResourceType};
+use crate::manifest::{Manifest, Node, NodeKind, ResourceType, SemanticNode};
 use std::collections::{BTreeSet, HashMap};
 
 /// Caches whether macros have changed.
@@ -137,10 +137,10 @@ impl Both<'_> {
                 self.any_differs(&own) || self.parents() || self.configs()
             }
             NodeKind::UnitTest(_) => self.differs("/checksum"),
-            NodeKind::Semantic(ResourceType::Metric, _) => {
+            NodeKind::Semantic(SemanticNode::Metric(_)) => {
                 self.any_differs(&["/type", "/description", "/label"]) || self.configs()
             }
-            NodeKind::Semantic(ResourceType::SemanticModel, _) => {
+            NodeKind::Semantic(SemanticNode::Model(_)) => {
                 let own = [
                     "/model",
                     "/description",
@@ -163,10 +163,9 @@ impl Both<'_> {
                     "/label",
                     "/config",
                     "/group",
-                    "/exports",
                     "/tags",
                 ];
-                self.any_differs(&own)
+                self.any_differs(&own) || written_exports(self.new) != written_exports(self.old)
             }
             NodeKind::Test(crate::manifest::TestKind::Generic(_)) => {
                 self.configs() || self.differs("/fqn")
@@ -201,7 +200,7 @@ impl Both<'_> {
         }
         if matches!(
             self.node.kind,
-            NodeKind::Semantic(ResourceType::SemanticModel | ResourceType::SavedQuery, _)
+            NodeKind::Semantic(SemanticNode::Model(_) | SemanticNode::SavedQuery(_))
         ) {
             return self.differs("/config");
         }
@@ -268,6 +267,18 @@ impl Both<'_> {
     fn parents(&self) -> bool {
         parent_ids(self.new) != parent_ids(self.old)
     }
+}
+
+/// The exports of a saved query: of each its name and what its own config says of the place.
+fn written_exports(node: &Json) -> Vec<[Json; 4]> {
+    let exports = node.get("exports").and_then(Json::as_array).into_iter().flatten();
+    let written = exports.map(|export| {
+        let setting = |key: &str| {
+            export.pointer(&format!("/unrendered_config/{key}")).cloned().unwrap_or_default()
+        };
+        [value_of(export, "name"), setting("export_as"), setting("schema"), setting("alias")]
+    });
+    written.collect()
 }
 
 fn written_configs(node: &Json) -> JsonMap {

@@ -1,5 +1,6 @@
-//! Writes `manifest.json` v12, node by node.
+//! Writes `manifest.json` v12, node by node, and `semantic_manifest.json` beside it.
 
+use super::semantic_json::write_semantic_manifest;
 use super::{ArtifactMetadata, time};
 use crate::config::{Json, JsonMap};
 use crate::hash::{Fingerprint, md5_hex};
@@ -26,6 +27,7 @@ pub(crate) fn write_manifest(
     system.write_stream(&folder.join("manifest.json"), &mut |out| {
         write(out, manifest, metadata, compiled)
     })?;
+    write_semantic_manifest(system, folder, manifest)?;
     write_own_facts(system, folder, metadata)
 }
 

@@ -10,6 +10,7 @@ mod manifest_json;
 mod publications;
 mod reading;
 mod run_results;
+mod semantic_json;
 mod sources_json;
 mod unchanged;
 

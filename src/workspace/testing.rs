@@ -42,6 +42,15 @@ pub(crate) fn workspace(system: Arc<dyn System>) -> Workspace {
 
 /// The manifest as it would be written to `manifest.json`.
 pub(crate) fn written_manifest(manifest: &Manifest) -> String {
+    written_artifact(manifest, "manifest.json")
+}
+
+/// The manifest as it would be written to `semantic_manifest.json`.
+pub(crate) fn semantic_manifest(manifest: &Manifest) -> serde_json::Value {
+    serde_json::from_str(&written_artifact(manifest, "semantic_manifest.json")).unwrap()
+}
+
+fn written_artifact(manifest: &Manifest, name: &str) -> String {
     let out = MemorySystem::with_files([]);
     let metadata = ArtifactMetadata {
         inputs: None,
@@ -53,5 +62,5 @@ pub(crate) fn written_manifest(manifest: &Manifest) -> String {
     };
     let folder = Utf8Path::new("/out");
     write_manifest(&out, folder, manifest, &metadata, &CompiledCode::new()).unwrap();
-    out.read(&folder.join("manifest.json")).unwrap().to_string()
+    out.read(&folder.join(name)).unwrap().to_string()
 }

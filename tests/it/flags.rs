@@ -47,9 +47,8 @@ fn a_test_that_warns_fails_where_the_project_says_so() {
 
 #[test]
 fn a_flag_without_an_effect_says_so() {
-    let file = project_file(
-        "{validate_macro_args: true, printer_width: 120, require_nested_cumulative_type_params: false}",
-    );
+    let file =
+        project_file("{validate_macro_args: true, printer_width: 120, cache_selected_only: false}");
     let p = Project::new(&[("project.yml", &file), MODEL]);
     let ran = p.ok(&[
         "build",
@@ -66,8 +65,7 @@ fn a_flag_without_an_effect_says_so() {
         assert!(ran.err.contains(said), "{said}: {}", ran.err);
     }
     assert!(
-        !ran.err.contains("`--no-")
-            && !ran.err.contains("`require_nested_cumulative_type_params` has"),
+        !ran.err.contains("`--no-") && !ran.err.contains("`cache_selected_only` has"),
         "{}",
         ran.err
     );

@@ -9,6 +9,7 @@
 mod configs;
 mod manifests;
 mod row_diff;
+mod semantic;
 mod shapes;
 mod state;
 

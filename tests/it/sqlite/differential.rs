@@ -231,7 +231,7 @@ fn the_sample_is_equal() {
             "4",
         ];
         let ran = p.ok(&args);
-        assert!(ran.out.contains("23 built, 242 passed, 2 no-op"), "{}", ran.out);
+        assert!(ran.out.contains("24 built, 244 passed, 2 no-op"), "{}", ran.out);
     };
     build("dev");
     let duckdb = on_duckdb(&p.path().join("demo/sample.duckdb"));
