@@ -10,6 +10,7 @@ mod column;
 mod config;
 mod configs;
 mod contract;
+mod deprecation;
 mod freshness;
 mod graph;
 mod lookup;
@@ -27,6 +28,7 @@ pub(crate) use config::{ConfigLayer, NodeConfig};
 pub(crate) use configs::{
     HardDeletes, Hook, IncrementalConfig, OnSchemaChange, TestConfig, TestSeverity, TypedConfig,
 };
+pub(crate) use deprecation::{Deprecation, read_moment, write_moment};
 pub(crate) use freshness::{FreshnessStatus, FreshnessThreshold};
 pub(crate) use graph::Graph;
 pub(crate) use lookup::{FoundNode, NodeLookup, same_version};

@@ -1,7 +1,8 @@
 //! The nodes of the graph.
 
 use super::{
-    Column, FreshnessThreshold, Materialization, NodeConfig, SemanticNode, TimeSpine, TypedConfig, UnitTest,
+    Column, Deprecation, FreshnessThreshold, Materialization, NodeConfig, SemanticNode, TimeSpine,
+    TypedConfig, UnitTest,
 };
 use crate::config::{ExportType, Json, JsonMap, YamlMap};
 use crate::engine::{Relation, RelationKind};
@@ -240,7 +241,7 @@ pub(crate) enum NodeKind {
         version: Option<VersionInfo>,
         access: Access,
         group: Option<Arc<str>>,
-        deprecation_date: Option<String>,
+        deprecation: Option<Box<Deprecation>>,
         constraints: Vec<Json>,
         time_spine: Option<Box<TimeSpine>>,
     },

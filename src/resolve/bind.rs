@@ -2,9 +2,10 @@
 
 use super::Resolver;
 use super::cache::ResolvedItem;
+use super::deprecations::check_reader;
 use super::semantic::{SemanticNames, collect_inputs};
 use crate::context::resolve_ref;
-use crate::diag::{Code, Diagnostic, nearest_name};
+use crate::diag::{Code, DbtEvent, Diagnostic, nearest_name};
 use crate::load::LoadedPackage;
 use crate::manifest::{
     Access, FoundNode, Graph, Manifest, Node, NodeId, NodeKind, NodeLookup, RefCall, SemanticNode,
@@ -75,6 +76,7 @@ impl<'a> Binder<'a> {
             FoundNode::Node(id) => {
                 push(&mut bound.parents, id);
                 bound.complaints.extend(self.undecided(node, call));
+                bound.complaints.extend(check_reader(node, call, &self.nodes[id.index()]));
                 bound.complaints.extend(self.access(node, call, &self.nodes[id.index()]));
             }
             FoundNode::Disabled(_) if test => bound.dropped = true,
@@ -295,8 +297,9 @@ fn missing(lookup: &NodeLookup, call: &RefCall, node: &Node, test: bool) -> Diag
     };
     let place = call.span.unwrap_or(node.span);
     let d = if test {
-        Diagnostic::warning(
+        Diagnostic::dbt_warning(
             Code::NoteTest,
+            DbtEvent::NodeNotFoundOrDisabled,
             format!("the test `{}` is left out: {message}", node.name),
         )
     } else {

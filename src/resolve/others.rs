@@ -231,9 +231,6 @@ impl NodeMaker<'_> {
         Some(node)
     }
 
-        node
-    }
-
     /// The references in a YAML value `ref('x')` or `source('a', 'b')`.
     pub(super) fn expression_references(
         &mut self,
