@@ -3,7 +3,7 @@
 use super::relation::RelationValue;
 use super::session::RenderSession;
 use crate::config::{Json, python_str};
-use crate::engine::Dialect;
+use crate::engine::{Dialect, ReferenceName};
 use crate::jinja::{error, list, to_json};
 use minijinja::value::Value;
 use minijinja::{Error, State};
@@ -36,9 +36,14 @@ pub(super) fn resolve_references<'a>(
         let call =
             state.lookup(name).ok_or_else(|| error(format!("`{name}` is not known here")))?;
         let found = call.call(state, &args)?;
-        Ok(match RelationValue::of(&found).filter(|_| !dialect.qualifies_references) {
-            Some(relation) => dialect.quoted(relation.identifier()),
-            None => found.to_string(),
+        let Some(mut relation) = RelationValue::of(&found) else { return Ok(found.to_string()) };
+        Ok(match dialect.reference_name {
+            ReferenceName::Whole => found.to_string(),
+            ReferenceName::InDatabase => {
+                relation.include[0] = false;
+                relation.render(dialect)
+            }
+            ReferenceName::Alone => dialect.quoted(relation.identifier()),
         })
     }
 }

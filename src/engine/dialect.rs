@@ -13,8 +13,18 @@ pub(crate) struct Dialect {
     pub(crate) sees_databases: bool,
     /// Whether names of relations are qualified with their database in SQL.
     pub(crate) names_databases: bool,
-    /// Whether a foreign key may qualify the referenced table with its schema.
-    pub(crate) qualifies_references: bool,
+    pub(crate) reference_name: ReferenceName,
+}
+
+/// How a foreign key may name the referenced table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ReferenceName {
+    /// As anywhere.
+    Whole,
+    /// Without its database: DuckDB takes any other than none for another database.
+    InDatabase,
+    /// Without its schema, too.
+    Alone,
 }
 
 impl Dialect {

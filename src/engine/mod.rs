@@ -38,7 +38,7 @@ pub(crate) use beside::{
 };
 pub(crate) use cell::{Cell, Table};
 pub(crate) use connection::{Connection, Lease};
-pub(crate) use dialect::Dialect;
+pub(crate) use dialect::{Dialect, ReferenceName};
 pub(crate) use error::{EngineError, EngineErrorKind};
 pub(crate) use existing::{
     Content, ExistingColumn, ExistingRelation, ExistingRelations, schema_key,

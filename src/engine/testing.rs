@@ -6,8 +6,8 @@
 use super::{
     AdapterTraits, Cancel, Cell, ColumnChange, Content, Dialect, EachRow, EngineCapabilities,
     EngineError, EngineErrorKind, EngineSpec, ExistingColumn, ExistingRelation, Opener,
-    Publication, Relation, RelationKind, Reply, ScratchTables, SeedLoad, SeedLoadReport,
-    SeedLoading, StateRow, TransactionSupport, Warehouse, WriteConcurrency, duckdb,
+    Publication, ReferenceName, Relation, RelationKind, Reply, ScratchTables, SeedLoad,
+    SeedLoadReport, SeedLoading, StateRow, TransactionSupport, Warehouse, WriteConcurrency, duckdb,
 };
 use crate::source::SqlText;
 use std::collections::BTreeMap;
@@ -19,7 +19,7 @@ const DIALECT: Dialect = Dialect {
     ignores_case: true,
     sees_databases: true,
     names_databases: true,
-    qualifies_references: true,
+    reference_name: ReferenceName::Whole,
 };
 
 const fn abilities(transactions: TransactionSupport, scratch: ScratchTables) -> EngineCapabilities {

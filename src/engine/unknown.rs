@@ -4,8 +4,8 @@
 use super::target::text_of;
 use super::{
     AdapterTraits, ConnectionOptions, Dialect, EngineCapabilities, EngineSpec, OutputContext,
-    ScratchTables, SeedLoading, SqlType, TargetParts, TargetSpec, TransactionSupport, TypeNames,
-    TypeParts, WriteConcurrency, names_of_engines,
+    ReferenceName, ScratchTables, SeedLoading, SqlType, TargetParts, TargetSpec,
+    TransactionSupport, TypeNames, TypeParts, WriteConcurrency, names_of_engines,
 };
 use crate::cache::KeyWriter;
 use crate::config::{Json, JsonMap, YamlMap};
@@ -24,7 +24,7 @@ pub(super) static SPEC: EngineSpec = EngineSpec {
         ignores_case: false,
         sees_databases: true,
         names_databases: true,
-        qualifies_references: true,
+        reference_name: ReferenceName::Whole,
     },
     capabilities: EngineCapabilities {
         transactions: TransactionSupport::OneStatement,

@@ -10,8 +10,8 @@ mod untouched;
 pub(crate) use target::{AttachedDatabase, DuckDbOptions, target_of_path};
 
 use super::{
-    AdapterTraits, Dialect, EngineCapabilities, EngineSpec, ScratchTables, SeedLoading,
-    TransactionSupport, TypeNames, WriteConcurrency,
+    AdapterTraits, Dialect, EngineCapabilities, EngineSpec, ReferenceName, ScratchTables,
+    SeedLoading, TransactionSupport, TypeNames, WriteConcurrency,
 };
 
 /// How DuckDB writes and compares names.
@@ -21,7 +21,7 @@ pub(crate) const DIALECT: Dialect = Dialect {
     ignores_case: true,
     sees_databases: true,
     names_databases: true,
-    qualifies_references: true,
+    reference_name: ReferenceName::InDatabase,
 };
 
 /// The version of the linked library; change it together with the `duckdb` crate in `Cargo.toml`

@@ -10,8 +10,8 @@ mod types;
 pub(crate) use target::{PostgresOptions, SslMode};
 
 use super::{
-    AdapterTraits, Dialect, EngineCapabilities, EngineSpec, ScratchTables, SeedLoading,
-    TransactionSupport, TypeNames, WriteConcurrency,
+    AdapterTraits, Dialect, EngineCapabilities, EngineSpec, ReferenceName, ScratchTables,
+    SeedLoading, TransactionSupport, TypeNames, WriteConcurrency,
 };
 
 /// How Postgres writes and compares names.
@@ -21,7 +21,7 @@ pub(crate) const DIALECT: Dialect = Dialect {
     ignores_case: false,
     sees_databases: false,
     names_databases: true,
-    qualifies_references: true,
+    reference_name: ReferenceName::Whole,
 };
 
 /// PostgreSQL 13 and later.

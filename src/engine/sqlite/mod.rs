@@ -11,8 +11,8 @@ pub(crate) use target::SqliteOptions;
 pub(crate) use types::affinity_of;
 
 use super::{
-    AdapterTraits, Dialect, EngineCapabilities, EngineSpec, ScratchTables, SeedLoading,
-    TransactionSupport, TypeNames, WriteConcurrency,
+    AdapterTraits, Dialect, EngineCapabilities, EngineSpec, ReferenceName, ScratchTables,
+    SeedLoading, TransactionSupport, TypeNames, WriteConcurrency,
 };
 
 /// How SQLite writes and compares names: a schema is a file, and names have no database.
@@ -22,7 +22,7 @@ pub(crate) const DIALECT: Dialect = Dialect {
     ignores_case: true,
     sees_databases: false,
     names_databases: false,
-    qualifies_references: false,
+    reference_name: ReferenceName::Alone,
 };
 
 /// SQLite 3.54.
