@@ -4,9 +4,9 @@
 //! was read is still current.
 
 use super::{
-    AdapterTraits, Cancel, Cell, ColumnChange, Content, Dialect, EachRow, EngineCapabilities,
-    EngineError, EngineErrorKind, EngineSpec, ExistingColumn, ExistingRelation, Opener,
-    Publication, Relation, RelationKind, Reply, ScratchTables, SeedLoad, SeedLoadReport,
+    AdapterTraits, BatchConcurrency, Cancel, Cell, ColumnChange, Content, Dialect, EachRow,
+    EngineCapabilities, EngineError, EngineErrorKind, EngineSpec, ExistingColumn, ExistingRelation,
+    Opener, Publication, Relation, RelationKind, Reply, ScratchTables, SeedLoad, SeedLoadReport,
     SeedLoading, StateRow, TransactionSupport, Warehouse, WriteConcurrency, duckdb,
 };
 use crate::source::SqlText;
@@ -32,6 +32,7 @@ const fn abilities(transactions: TransactionSupport, scratch: ScratchTables) -> 
         unique_constraint_names: false,
         is_shared: false,
         writers: WriteConcurrency::Many,
+        batches: BatchConcurrency::Usual,
         brackets_queries: true,
         keeps_types_of_queries: true,
         times_are_texts: false,

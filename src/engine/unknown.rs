@@ -3,9 +3,9 @@
 
 use super::target::text_of;
 use super::{
-    AdapterTraits, ConnectionOptions, Dialect, EngineCapabilities, EngineSpec, OutputContext,
-    ScratchTables, SeedLoading, SqlType, TargetParts, TargetSpec, TransactionSupport, TypeNames,
-    TypeParts, WriteConcurrency, names_of_engines,
+    AdapterTraits, BatchConcurrency, ConnectionOptions, Dialect, EngineCapabilities, EngineSpec,
+    OutputContext, ScratchTables, SeedLoading, SqlType, TargetParts, TargetSpec,
+    TransactionSupport, TypeNames, TypeParts, WriteConcurrency, names_of_engines,
 };
 use crate::cache::KeyWriter;
 use crate::config::{Json, JsonMap, YamlMap};
@@ -35,6 +35,7 @@ pub(super) static SPEC: EngineSpec = EngineSpec {
         unique_constraint_names: false,
         is_shared: true,
         writers: WriteConcurrency::Many,
+        batches: BatchConcurrency::Never,
         brackets_queries: true,
         keeps_types_of_queries: true,
         times_are_texts: false,

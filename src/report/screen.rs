@@ -282,7 +282,7 @@ impl Screen {
                         State::Left
                     }
                     RunStatus::Skipped => State::Skipped,
-                    RunStatus::Fail | RunStatus::Error => State::Failed,
+                    RunStatus::Fail | RunStatus::Error | RunStatus::PartialSuccess => State::Failed,
                 };
                 let at = self.rows.iter().position(|r| r.unique_id == *result.unique_id);
                 let quiet = matches!(
