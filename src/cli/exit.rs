@@ -90,7 +90,7 @@ fn summarize(report: &RunReport) -> JsonMap {
 mod tests {
     use super::*;
     use crate::diag::{Code, Diagnostic};
-    use crate::outcome::NodeOutcome;
+    use crate::outcome::{NodeOutcome, RunStatus};
 
     fn result(id: &str, outcome: NodeOutcome) -> RunResult {
         RunResult {

@@ -660,7 +660,13 @@ impl RenderSession {
                 translate_types(&mut model);
                 match self.batch() {
                     Some(batch) => model_in_batch(&model, batch),
-                    None => crate::jinja::from_json(&Json::Object(model)),
+                    None => {
+                        // As in dbt, so that `model.batch.id` is nothing instead of an error.
+                        if self.subject.kind == ResourceType::Model {
+                            model.insert("batch".to_owned(), Json::Null);
+                        }
+                        crate::jinja::from_json(&Json::Object(model))
+                    }
                 }
             }
             _ => crate::jinja::from_json(&self.subject.model),

@@ -39,7 +39,7 @@ const fn abilities(transactions: TransactionSupport, scratch: ScratchTables) -> 
         alters_types: true,
         locks_for_columns: false,
         default_strategy: ("delete+insert", "append"),
-        strategies: &["append", "delete+insert", "merge"],
+        strategies: &["append", "delete+insert", "merge", "microbatch"],
     }
 }
 

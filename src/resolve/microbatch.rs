@@ -294,7 +294,7 @@ mod tests {
         let (manifest, said) = project(&files);
         assert!(matches!(&said[..], [d] if d.code == Code::Deprecated), "{said:?}");
         assert!(manifest.get("model.shop.m").unwrap().typed.microbatch().is_none());
-        let flagged = ("dbt_project.yml", &*format!("name: shop\nflags: {{{BATCHED}: true}}\n"));
+        let flagged = ("project.yml", &*format!("name: shop\nflags: {{{BATCHED}: true}}\n"));
         let (manifest, said) = project(&[&files[..], &[flagged]].concat());
         assert!(said.is_empty(), "{said:?}");
         assert!(manifest.get("model.shop.m").unwrap().typed.microbatch().is_some());

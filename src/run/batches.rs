@@ -15,10 +15,11 @@ use crate::context::{BatchContext, LogLine};
 use crate::diag::{Code, Diagnostic};
 use crate::engine::{
     BatchConcurrency, Connection, ExistingRelation, ExistingRelations, Lease, Relation,
-    RelationKind, Warehouse,
+    RelationKind, ScratchTables, TransactionSupport, Warehouse,
 };
 use crate::manifest::{EventWindow, MicrobatchConfig};
 use crate::outcome::{BatchResults, NodeError, NodeOutcome, RunStatus};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -153,11 +154,18 @@ impl BatchWork<'_> {
 
     /// Whether the batches between the first and the last one run at the same time.
     fn runs_side_by_side(&self) -> bool {
-        match self.run.engine().capabilities.batches {
-            BatchConcurrency::Never => false,
-            BatchConcurrency::Asked => self.config.concurrent == Some(true),
-            BatchConcurrency::Usual => self.config.concurrent.unwrap_or(!self.config.reads_itself),
-        }
+        let engine = self.run.engine().capabilities;
+        // Otherwise batches would use one candidate, or one scratch table.
+        let are_apart = engine.transactions == TransactionSupport::Full
+            && engine.scratch == ScratchTables::Temporary;
+        are_apart
+            && match engine.batches {
+                BatchConcurrency::Never => false,
+                BatchConcurrency::Asked => self.config.concurrent == Some(true),
+                BatchConcurrency::Usual => {
+                    self.config.concurrent.unwrap_or(!self.config.reads_itself)
+                }
+            }
     }
 
     /// Builds batches on idle connections, beginning with `first`. The connection is returned after
@@ -165,7 +173,15 @@ impl BatchWork<'_> {
     fn help(&self, between: &BatchQueue, first: Lease) {
         let mut spare = Some(first);
         while let Some(lease) = spare.take() {
-            let has_more = self.try_next(between, &lease);
+            let tried = catch_unwind(AssertUnwindSafe(|| self.try_next(between, &lease)));
+            let has_more = match tried {
+                Ok(has_more) => has_more,
+                Err(panic) => {
+                    // The connection may have an open transaction.
+                    lease.close();
+                    resume_unwind(panic);
+                }
+            };
             drop(lease);
             spare = if has_more { self.building.pool.lease_spare() } else { None };
         }

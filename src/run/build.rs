@@ -287,6 +287,7 @@ fn job_of(
         has_inside_post_hooks: is_last && has_hook(&config.post_hooks, true),
         has_outside_post_hooks: is_last && has_hook(&config.post_hooks, false),
         has_inside_pre_hooks: is_first && has_hook(&config.pre_hooks, true),
+        is_described: is_first || is_last,
         leftovers: beside.iter().filter_map(|r| run.existing.find(r).cloned()).collect(),
         seed: if is_seed { Some(read_seed(run)?) } else { None },
         target,

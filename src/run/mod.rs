@@ -5,6 +5,8 @@
 //! connection each, never print and never touch shared state. Must not know: how events are shown.
 
 mod audit;
+#[cfg(test)]
+mod batch_tests;
 mod batches;
 mod build;
 mod clone;

@@ -167,7 +167,7 @@ pub(crate) fn prepare_run(
         deferred,
         cloned: revision.find_cloned(options)?,
         sampled: options.times.sample,
-        batches: options.batch_options(revision.settings.started),
+        batches: options.batch_options(start_of_build(revision, options)),
         conditional_steps: verdicts
             .as_ref()
             .map(|v| conditional_steps(&plan, v))
@@ -176,6 +176,12 @@ pub(crate) fn prepare_run(
     };
     let shared = build_run_context(revision, inputs.cancel, &selected, &plan, run_options, notes);
     Ok(PreparedRun { plan, verdicts, shared, existing, warehouse, cancel: inputs.cancel.clone() })
+}
+
+/// When a build began. A command that stays begins anew with each build.
+fn start_of_build(revision: &Revision, options: &BuildOptions) -> jiff::Timestamp {
+    let stays = options.changed.is_some_and(|changed| changed.edits_only);
+    if stays { revision.settings.system.now() } else { revision.settings.started }
 }
 
 /// The indices of the steps that have to run only if one of their inputs changes.

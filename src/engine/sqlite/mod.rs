@@ -50,7 +50,7 @@ pub(crate) static SPEC: EngineSpec = EngineSpec {
         alters_types: false,
         locks_for_columns: false,
         default_strategy: ("delete+insert", "append"),
-        strategies: &["append", "delete+insert"],
+        strategies: &["append", "delete+insert", "microbatch"],
     },
     adapter: AdapterTraits {
         package: "dbt_sqlite",
