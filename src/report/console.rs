@@ -590,19 +590,7 @@ impl Console {
                 );
             }
             Event::BatchChanged { unique_id, kind, name, progress, .. } => {
-                let mut data = serde_json::json!({
-                    "unique_id": &**unique_id, "resource_type": kind.as_str(), "name": name,
-                    "batch": progress.batch, "index": progress.index, "total": progress.total,
-                });
-                let event = match &progress.ended {
-                    Some(EndedBatch { status, message, seconds }) => {
-                        data["status"] = status.as_str().into();
-                        data["message"] = message.clone().into();
-                        data["seconds"] = (*seconds).into();
-                        "batch_finished"
-                    }
-                    None => "batch_started",
-                };
+                let (event, data) = batch_json(unique_id, *kind, name, progress);
                 self.line(event, data);
             }
             Event::NodeFinished { name, kind, result, guarded, index, total, .. } => {
@@ -665,6 +653,26 @@ impl Console {
     pub(crate) fn is_json(&self) -> bool {
         self.json_lines()
     }
+}
+
+/// The name and the data of the JSON line of a batch.
+fn batch_json(
+    unique_id: &str,
+    kind: ResourceType,
+    name: &str,
+    progress: &BatchProgress,
+) -> (&'static str, serde_json::Value) {
+    let mut data = serde_json::json!({
+        "unique_id": unique_id, "resource_type": kind.as_str(), "name": name,
+        "batch": progress.batch, "index": progress.index, "total": progress.total,
+    });
+    let Some(EndedBatch { status, message, seconds }) = &progress.ended else {
+        return ("batch_started", data);
+    };
+    data["status"] = status.as_str().into();
+    data["message"] = message.clone().into();
+    data["seconds"] = (*seconds).into();
+    ("batch_finished", data)
 }
 
 /// How many batches were built, for the line of a node that has some.

@@ -29,6 +29,11 @@ fn days(count: i8, options: RunOptions) -> RunOptions {
     RunOptions { batches: BatchOptions { window, ..BatchOptions::default() }, ..options }
 }
 
+/// The relations but for the table of new rows, which the fake engine does not drop.
+fn stored(trial: &Trial) -> Vec<String> {
+    trial.relations().into_iter().filter(|name| name != "strata_delta").collect()
+}
+
 #[test]
 fn each_batch_is_published_by_itself_and_tested_with_the_others() {
     for spec in PROFILES {
@@ -40,7 +45,7 @@ fn each_batch_is_published_by_itself_and_tested_with_the_others() {
         assert_eq!(statuses_of(&results), named(&expected), "{}", spec.label);
         let batches = outcome_of(&results, "m").batches.clone().unwrap();
         assert_eq!((batches.successful.len(), batches.failed.len()), (3, 0));
-        assert_eq!(trial.relations(), ["a", "m", "z"]);
+        assert_eq!(stored(&trial), ["a", "m", "z"]);
         let log = trial.warehouse.log();
         let count = |part: &str| log.iter().filter(|line| line.contains(part)).count();
         assert_eq!((count("'before'"), count("'hook'"), count("delete from")), (1, 1, 2));
@@ -61,7 +66,7 @@ fn a_batch_that_fails_is_one_of_several() {
         assert_eq!(outcome.message.as_deref(), Some("PARTIAL SUCCESS (3/4)"));
         assert_eq!(outcome.batches.as_ref().unwrap().failed.len(), 1);
         assert_eq!(outcome_of(&results, "z").status, RunStatus::Skipped);
-        assert_eq!(trial.relations(), ["a", "m"], "no candidate is left: {}", spec.label);
+        assert_eq!(stored(&trial), ["a", "m"], "no candidate is left: {}", spec.label);
     }
 }
 

@@ -462,7 +462,7 @@ fn on_postgres_batches_are_merged_by_key_and_may_run_at_the_same_time() {
 
 #[test]
 fn on_postgres_an_interrupt_leaves_the_batches_that_are_done() {
-    let Some(server) = Server::new("microbatch_interrupt") else { return };
+    let Some(server) = Server::new("stopped_batches") else { return };
     let schema = server.schema("direct");
     let query = "select *, pg_sleep(case when id >= 4 then 30 else 0 end)::text as slept from {{ ref('input') }}";
     let m = model(", unique_key='id'", query);
