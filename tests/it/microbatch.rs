@@ -242,10 +242,10 @@ fn hooks_run_with_the_first_and_the_last_batch() {
 #[test]
 fn a_materialization_of_the_project_gets_batches_too() {
     let own = "{% materialization incremental, adapter='duckdb' %}
+      {% do log(model.batch.id ~ ' ' ~ is_incremental() ~ ' ' ~ (pre_hooks | length) ~ ' ' ~ (post_hooks | length), info=true) %}
       {{ run_hooks(pre_hooks) }}
       {% call statement('main') %}create or replace table {{ this }} as {{ sql }}{% endcall %}
       {{ run_hooks(post_hooks) }}
-      {% do log(model.batch.id ~ ' ' ~ is_incremental() ~ ' ' ~ (pre_hooks | length) ~ ' ' ~ (post_hooks | length), info=true) %}
       {{ return({'relations': [this]}) }}
     {% endmaterialization %}";
     let hooks = ", pre_hook='select 1', post_hook='select 2'";
