@@ -236,9 +236,10 @@ impl BatchWork<'_> {
 
     /// The state that the last batch records with its publication, if no batch has failed.
     fn state_to_record(&self, index: usize) -> Option<StateBeforeBuild> {
-        let is_last = index + 1 == self.batches.len();
-        let has_failed = self.lock().tried.iter().any(|t| t.built.outcome.status.is_bad());
-        if !is_last || has_failed {
+        if index + 1 < self.batches.len() {
+            return None;
+        }
+        if self.lock().tried.iter().any(|t| t.built.outcome.status.is_bad()) {
             return None;
         }
         self.before.lock().unwrap_or_else(PoisonError::into_inner).take()
