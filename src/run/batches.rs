@@ -5,6 +5,7 @@
 //! the engine can do it. A batch is published when its query has succeeded: the tests of the model
 //! run once, after its last batch. When the first batch fails, the others are not tried.
 
+use super::BatchOptions;
 use super::build::{BuildResult, BuildTask, build_once};
 use super::failure::internal_error;
 use super::node::NodeRun;
@@ -17,7 +18,7 @@ use crate::engine::{
     BatchConcurrency, Connection, ExistingRelation, ExistingRelations, Lease, Relation,
     RelationKind, ScratchTables, TransactionSupport, Warehouse,
 };
-use crate::manifest::{EventWindow, MicrobatchConfig};
+use crate::manifest::{EventWindow, MicrobatchConfig, Node, utc_of};
 use crate::outcome::{BatchResults, NodeError, NodeOutcome, RunStatus};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -54,7 +55,10 @@ pub(super) fn build_batches(
     config: &MicrobatchConfig,
     before: Option<StateBeforeBuild>,
 ) -> BuildResult {
-    let found = match find_batches(run, config) {
+    let options = &run.shared.options;
+    let found =
+        find_batches(run.node, config, run.existing, options.full_refresh, &options.batches);
+    let found = match found {
         Ok(found) => found,
         Err(e) => return BuildResult::failed(e),
     };
@@ -74,17 +78,24 @@ pub(super) fn build_batches(
 }
 
 /// The batches that a run builds.
-struct FoundBatches {
-    batches: Vec<EventWindow>,
+#[derive(Clone, Debug)]
+pub(crate) struct FoundBatches {
+    pub(crate) batches: Vec<EventWindow>,
     /// Whether the first batch is applied to the table that is there.
     is_incremental: bool,
     /// The batches that succeeded in the run that is retried.
     done_before: Vec<EventWindow>,
 }
 
-fn find_batches(run: &NodeRun<'_>, config: &MicrobatchConfig) -> Result<FoundBatches, NodeError> {
-    let (node, options) = (run.node, &run.shared.options);
-    if let Some(retried) = options.batches.retried.get(&*node.unique_id) {
+/// The batches that a build of a node has. `full_refresh` is that of the command.
+pub(crate) fn find_batches(
+    node: &Node,
+    config: &MicrobatchConfig,
+    existing: &ExistingRelations,
+    full_refresh: bool,
+    options: &BatchOptions,
+) -> Result<FoundBatches, NodeError> {
+    if let Some(retried) = options.retried.get(&*node.unique_id) {
         // What succeeded is in the table, so that nothing may replace it.
         return Ok(FoundBatches {
             batches: retried.failed.clone(),
@@ -92,13 +103,11 @@ fn find_batches(run: &NodeRun<'_>, config: &MicrobatchConfig) -> Result<FoundBat
             done_before: retried.successful.clone(),
         });
     }
-    let target = node.relation.as_ref().and_then(|target| run.existing.find(target));
+    let target = node.relation.as_ref().and_then(|target| existing.find(target));
     let is_table = target.is_some_and(|there| there.kind == RelationKind::Table);
-    let full_refresh = node.typed.build().and_then(|build| build.full_refresh);
-    let is_incremental = is_table && !full_refresh.unwrap_or(options.full_refresh);
-    let (window, now) = (options.batches.window, options.batches.now);
-    let now = now.unwrap_or_else(|| run.shared.system.now());
-    let batches = config.batches(is_incremental, window, crate::manifest::utc_of(now));
+    let own = node.typed.build().and_then(|build| build.full_refresh);
+    let is_incremental = is_table && !own.unwrap_or(full_refresh);
+    let batches = config.batches(is_incremental, options.window, utc_of(options.now));
     let batches = batches.map_err(|e| {
         let message = format!("`{}` cannot be built in batches: {e}", node.name);
         NodeError::lasting(Diagnostic::error(Code::Runtime, message).primary(node.span, ""))

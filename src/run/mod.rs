@@ -32,7 +32,7 @@ mod unit_test;
 mod unnamed;
 mod worker;
 
-pub(crate) use batches::{BatchProgress, EndedBatch};
+pub(crate) use batches::{BatchProgress, EndedBatch, find_batches};
 pub(crate) use events::{
     Event, NodeVerdict, ShowRowsError, SkippedStale, SkippedStaleReason, StatusTotals,
 };
@@ -90,7 +90,7 @@ pub(crate) struct BatchOptions {
     /// The event times of the command line; `None`: up to `now`.
     pub(crate) window: Option<EventWindow>,
     /// When the run began, or that of the run that is retried.
-    pub(crate) now: Option<jiff::Timestamp>,
+    pub(crate) now: jiff::Timestamp,
     /// What became of the batches in the run that is retried, by unique id.
     pub(crate) retried: Arc<HashMap<String, BatchResults>>,
 }

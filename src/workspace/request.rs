@@ -49,7 +49,7 @@ impl BuildOptions {
         let retried = self.selection.retried.as_ref();
         BatchOptions {
             window: self.times.sample.or(self.times.window),
-            now: Some(retried.and_then(|r| r.started).unwrap_or(started)),
+            now: retried.and_then(|r| r.started).unwrap_or(started),
             retried: retried.map(|r| r.batches.clone()).unwrap_or_default(),
         }
     }

@@ -216,8 +216,10 @@ fn tests_run_once_after_the_last_batch_and_readers_wait_for_them() {
             ),
         ],
     );
-    let plan = p.ok(&["plan"]).out;
+    let times = ["--event-time-start", "2024-01-01", "--event-time-end", "2024-01-04"];
+    let plan = p.ok(&[&["plan"], &times[..]].concat()).out;
     assert!(plan.contains("built beside"), "the test guards nothing: {plan}");
+    assert!(plan.contains("new; 3 batches, 2024-01-01 to 2024-01-03"), "{plan}");
     assert_eq!(build(&p, 1, 3, &[]).code, 0);
     assert_eq!(p.statuses().len(), 4);
     let ran = build(&p, 1, 4, &[]);
