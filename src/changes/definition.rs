@@ -157,7 +157,7 @@ fn define_node(
     let fingerprint = known.map(|k| k.text.fingerprint.unwrap_or_else(|| Fingerprint::of("")));
     let mut definition = NodeDefinition {
         parts: Arc::default(),
-        volatile: known.and_then(|k| k.text.volatile.clone()),
+        volatile: known.and_then(|k| k.text.volatile.clone()).or_else(|| batches_until_now(node)),
         introspective: known.is_some_and(|k| k.text.introspective),
         error: known.and_then(|k| k.error.clone()),
     };
@@ -177,6 +177,11 @@ fn define_node(
         }
     }
     (definition, fingerprint)
+}
+
+/// Each day may add a batch to a model that is built in batches, whatever it reads.
+fn batches_until_now(node: &Node) -> Option<String> {
+    node.typed.microbatch().map(|_| "the time for its batches".to_owned())
 }
 
 pub(super) fn is_seed(node: &Node) -> bool {

@@ -16,6 +16,6 @@ mod testing;
 pub(crate) use cache::CompileCache;
 pub(crate) use definition::{NodeDefinition, define_nodes};
 pub(crate) use reasons::{
-    ComparisonInputs, Judgement, Verdict, fingerprint_definitions, judge_nodes, read_parents,
-    version_of_view,
+    ComparisonInputs, FAILED_BATCHES, Judgement, Verdict, fingerprint_definitions, judge_nodes,
+    read_parents, version_of_view,
 };

@@ -87,6 +87,16 @@ impl fmt::Display for Reason {
                     "was built with --empty"
                 })
             }
+            Reason::Own { part, before, .. } if part == "sample" => {
+                f.write_str(if before.is_empty() {
+                    "is built with --sample"
+                } else {
+                    "was built with --sample"
+                })
+            }
+            Reason::Own { part, .. } if part == FAILED_BATCHES => {
+                f.write_str("some of its batches failed")
+            }
             Reason::Own { part, before, now } if before.is_empty() => {
                 write!(f, "{part} {} new ({})", be(part), brief(now))
             }
@@ -204,6 +214,9 @@ pub(crate) struct ComparisonInputs<'a> {
     /// Whether this command may build a node.
     pub(crate) is_selected: &'a dyn Fn(NodeId) -> bool,
 }
+
+/// The part of a recorded definition that says that some batches failed.
+pub(crate) const FAILED_BATCHES: &str = "failed batches";
 
 /// The version of a source whose load time is unknown.
 const UNKNOWN: &str = "unknown";

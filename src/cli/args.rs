@@ -264,12 +264,28 @@ pub(super) struct BuildArgs {
     pub(super) no_audit: bool,
     #[command(flatten)]
     pub(super) changed: ChangedArgs,
+    #[command(flatten)]
+    pub(super) times: EventTimeArgs,
+}
+
+/// Which event times are built and read.
+#[derive(Args, Debug, Default)]
+pub(super) struct EventTimeArgs {
+    /// Build the batches of microbatch models from this time on (UTC).
+    #[arg(long, value_name = "TIME")]
+    pub(super) event_time_start: Option<String>,
+    /// Build the batches of microbatch models up to this time (UTC).
+    #[arg(long, value_name = "TIME")]
+    pub(super) event_time_end: Option<String>,
+    /// Read only rows of this window: '3 days', or '{start: TIME, end: TIME}'.
+    #[arg(long, value_name = "WINDOW")]
+    pub(super) sample: Option<String>,
 }
 
 #[derive(Args, Debug, Default)]
 pub(super) struct ChangedArgs {
     /// Only what has changed since the last build, or reads something that has.
-    #[arg(long, conflicts_with_all = ["full_refresh", "empty"])]
+    #[arg(long, conflicts_with_all = ["full_refresh", "empty", "sample"])]
     pub(super) changed: bool,
     /// Take sources as unchanged of which nothing tells whether they are (with --changed).
     #[arg(long, requires = "changed")]
@@ -325,6 +341,8 @@ pub(super) enum Command {
         /// Read no rows: check that the SQL runs.
         #[arg(long)]
         empty: bool,
+        #[command(flatten)]
+        times: EventTimeArgs,
     },
     /// Run tests on what is published.
     Test {
@@ -658,6 +676,15 @@ impl Command {
             | Command::Source { command: SourceCommand::Freshness { selection, .. } }
             | Command::Docs { command: DocsCommand::Generate { selection, .. } } => Some(selection),
             Command::Export { command } => Some(command.selection()),
+            _ => None,
+        }
+    }
+
+    /// The event times of a command that builds.
+    pub(super) fn event_times(&self) -> Option<&EventTimeArgs> {
+        match self {
+            Command::Build { run, .. } | Command::Plan { run, .. } => Some(&run.times),
+            Command::Run { times, .. } => Some(times),
             _ => None,
         }
     }

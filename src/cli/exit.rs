@@ -6,7 +6,7 @@
 
 use crate::config::JsonMap;
 use crate::ops::{OpsError, RunReport};
-use crate::outcome::{RunResult, RunStatus};
+use crate::outcome::RunResult;
 use crate::run::StatusTotals;
 
 const FAILED: u8 = 1;
@@ -58,7 +58,7 @@ impl Exit {
 }
 
 fn is_bad(result: &RunResult) -> bool {
-    matches!(result.outcome.status, RunStatus::Error | RunStatus::Fail)
+    result.outcome.status.is_bad()
 }
 
 fn code_of_run(report: &RunReport, is_scheduled: bool) -> u8 {
@@ -90,7 +90,7 @@ fn summarize(report: &RunReport) -> JsonMap {
 mod tests {
     use super::*;
     use crate::diag::{Code, Diagnostic};
-    use crate::outcome::NodeOutcome;
+    use crate::outcome::{NodeOutcome, RunStatus};
 
     fn result(id: &str, outcome: NodeOutcome) -> RunResult {
         RunResult {

@@ -1,13 +1,14 @@
 //! Resolves flags from the command line, environment variables and the project's `flags:`.
 
-use super::args::{Cli, LogFormatArg, LogLevelArg, SelectionArgs};
+use super::args::{Cli, EventTimeArgs, LogFormatArg, LogLevelArg, SelectionArgs};
+use super::event_times::{EventTimeError, read_event_times, read_sample};
 use super::invocation_args::{list_arguments, masked_words};
 use crate::config::{Json, JsonMap, Yaml, YamlMap, parse_yaml};
 use crate::context::InvocationContext;
 use crate::diag::WarningOptions;
 use crate::engine::WaitTimeouts;
 use crate::load::{LoadOptions, find_project_file};
-use crate::manifest::ResourceType;
+use crate::manifest::{EventWindow, ResourceType, utc_of};
 use crate::ops::ScheduledTask;
 use crate::plan::StartOrder;
 use crate::report::{ConsoleStyle, LogFormat};
@@ -15,7 +16,7 @@ use crate::secret::{SECRET_PREFIX, Scrubber};
 use crate::select::{IndirectSelection, RetriedNodes, Selection};
 use crate::source::FileId;
 use crate::system::{System, normalize_path};
-use crate::workspace::DeferOptions;
+use crate::workspace::{DeferOptions, EventTimeOptions};
 use camino::{Utf8Path, Utf8PathBuf};
 use std::time::Duration;
 
@@ -36,6 +37,7 @@ pub(super) struct Flags {
     pub(super) store_failures: bool,
     pub(super) empty: bool,
     pub(super) no_audit: bool,
+    pub(super) times: EventTimeOptions,
     /// Whether the on-run hooks run around `source freshness`.
     pub(super) freshness_hooks: bool,
     pub(super) state: Option<Utf8PathBuf>,
@@ -142,6 +144,33 @@ impl Lookup<'_> {
         })
     }
 
+    /// The event times of a command that builds, from its flags or their variables.
+    fn event_times(&mut self, given: Option<&EventTimeArgs>) -> EventTimeOptions {
+        let Some(given) = given else { return EventTimeOptions::default() };
+        let variable = |name: &str| self.variable(name);
+        let start = given.event_time_start.clone().or_else(|| variable("EVENT_TIME_START"));
+        let end = given.event_time_end.clone().or_else(|| variable("EVENT_TIME_END"));
+        let sample = given.sample.clone().or_else(|| variable("SAMPLE"));
+        let now = utc_of(self.system.now());
+        let window = read_event_times(start.as_deref(), end.as_deref());
+        let sample = sample.map(|text| read_sample(&text, now)).transpose();
+        EventTimeOptions { window: self.noting(window), sample: self.noting(sample) }
+    }
+
+    /// What was read, or nothing if that is wrong.
+    fn noting(&mut self, read: Result<Option<EventWindow>, EventTimeError>) -> Option<EventWindow> {
+        read.unwrap_or_else(|problem| {
+            self.problems.push(problem.to_string());
+            None
+        })
+    }
+
+    /// The value of a variable that has no counterpart in the project file.
+    fn variable(&self, name: &str) -> Option<String> {
+        let keys = ["STRATA_", "DBT_ENGINE_", "DBT_"].map(|prefix| format!("{prefix}{name}"));
+        keys.iter().find_map(|key| self.system.env(key).filter(|value| !value.is_empty()))
+    }
+
     fn start_order(&mut self) -> StartOrder {
         match self.text("START_ORDER") {
             None => StartOrder::default(),
@@ -233,6 +262,7 @@ impl Flags {
             store_failures: lookup.flag("STORE_FAILURES", false),
             empty: lookup.flag("EMPTY", false),
             no_audit: lookup.flag("NO_AUDIT", false),
+            times: lookup.event_times(cli.command.event_times()),
             freshness_hooks: lookup.flag("SOURCE_FRESHNESS_RUN_PROJECT_HOOKS", true),
             state: g.state.clone().or_else(|| path(&lookup, "STATE")),
             defer: defer.then_some(DeferOptions { folder: defer_folder, favors_state }),

@@ -4,7 +4,7 @@
 use super::args::{Cli, Command};
 use super::flags::{Flags, read_mapping};
 use crate::config::{Json, JsonMap};
-use crate::manifest::ResourceType;
+use crate::manifest::{EventWindow, ResourceType, iso_text, naive_text};
 
 /// The command line, in which the values of secret variables are masked.
 pub(super) fn masked_words(cli: &Cli, masked_vars: &JsonMap) -> String {
@@ -60,6 +60,14 @@ pub(super) fn list_arguments(cli: &Cli, flags: &Flags, masked_vars: &JsonMap) ->
     map.insert("defer".into(), Json::from(defer.is_some()));
     map.insert("favor_state".into(), Json::from(defer.is_some_and(|d| d.favors_state)));
     map.insert("defer_state".into(), path(defer.and_then(|d| d.folder.as_ref())));
+    if let Some(window) = flags.times.window {
+        map.insert("event_time_start".into(), naive_text(window.start).into());
+        map.insert("event_time_end".into(), naive_text(window.end).into());
+    }
+    if let Some(EventWindow { start, end }) = flags.times.sample {
+        let sample = serde_json::json!({ "start": iso_text(start), "end": iso_text(end) });
+        map.insert("sample".into(), sample);
+    }
     map.insert("no_audit".into(), Json::from(flags.no_audit || skips_audit(cli)));
     map.retain(|_, value| !value.is_null());
     map

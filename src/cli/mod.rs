@@ -5,6 +5,7 @@
 
 mod args;
 mod commands;
+mod event_times;
 mod exit;
 mod flags;
 mod invocation_args;

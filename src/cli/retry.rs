@@ -9,17 +9,23 @@ use super::flags::Flags;
 use crate::config::{Json, JsonMap, Yaml, parse_yaml};
 use crate::load::find_project_file;
 use crate::ops::OpsError;
+use crate::outcome::BatchResults;
 use crate::select::RetriedNodes;
 use crate::source::FileId;
 use crate::system::{System, normalize_path};
 use camino::Utf8PathBuf;
 use clap::Parser;
+use std::collections::HashMap;
+use std::sync::Arc;
 
 /// An earlier run, as its artifact tells.
 #[derive(Debug)]
 struct EarlierRun {
     args: JsonMap,
     results: Vec<(String, String)>,
+    /// The batches of nodes some of whose batches succeeded, by unique id.
+    batches: HashMap<String, BatchResults>,
+    started: Option<jiff::Timestamp>,
 }
 
 /// The command to carry out in place of `retry`.
@@ -83,16 +89,34 @@ fn run_folder(flags: &Flags, system: &dyn System) -> Utf8PathBuf {
 fn read_run(text: &str) -> Option<EarlierRun> {
     let mut json: Json = serde_json::from_str(text).ok()?;
     let args = json.get_mut("args")?.as_object_mut().map(std::mem::take)?;
-    let text = |result: &Json, key: &str| Some(result.get(key)?.as_str()?.to_owned());
     let results = json.get("results")?.as_array()?.iter();
-    let results = results.filter_map(|r| Some((text(r, "unique_id")?, text(r, "status")?)));
-    Some(EarlierRun { args, results: results.collect() })
+    let batches = results.clone().filter_map(batches_to_repeat).collect();
+    let results = results.filter_map(|r| Some((text_of(r, "unique_id")?, text_of(r, "status")?)));
+    let results = results.collect();
+    // The batches of the earlier run reach up to when it began.
+    let metadata = json.get("metadata").cloned().unwrap_or_default();
+    let times = ["invocation_started_at", "generated_at"];
+    let started = times.iter().find_map(|key| text_of(&metadata, key)?.parse().ok());
+    Some(EarlierRun { args, results, batches, started })
+}
+
+fn text_of(json: &Json, key: &str) -> Option<String> {
+    Some(json.get(key)?.as_str()?.to_owned())
+}
+
+/// The batches of a result, if some of them succeeded and others did not. Where all failed, they are
+/// found anew.
+fn batches_to_repeat(result: &Json) -> Option<(String, BatchResults)> {
+    let batches = BatchResults::read(result.get("batch_results")?)?;
+    let is_divided = !batches.successful.is_empty() && !batches.failed.is_empty();
+    Some((text_of(result, "unique_id")?, batches)).filter(|_| is_divided)
 }
 
 impl EarlierRun {
     fn nodes(&self, warnings_fail: bool) -> RetriedNodes {
         let repeats_operations = self.command() == Some("run-operation");
-        let mut nodes = RetriedNodes::default();
+        let (batches, started) = (Arc::new(self.batches.clone()), self.started);
+        let mut nodes = RetriedNodes { batches, started, ..RetriedNodes::default() };
         for (id, status) in &self.results {
             let fails = match status.as_str() {
                 "error" | "fail" | "skipped" | "runtime error" | "partial success" => true,
@@ -140,18 +164,14 @@ impl EarlierRun {
                 words.extend(items.into_iter().map(str::to_owned));
             }
         }
-        for key in [
-            "selector",
-            "target",
-            "profile",
-            "state",
-            "sample",
-            "event_time_start",
-            "event_time_end",
-        ] {
+        for key in ["selector", "target", "profile", "state", "event_time_start", "event_time_end"]
+        {
             if let Some(value) = self.text(key) {
                 words.extend([flag_of(key), value]);
             }
+        }
+        if let Some(sample) = self.args.get("sample").filter(|value| value.is_object()) {
+            words.extend(["--sample".to_owned(), sample.to_string()]);
         }
         if let Some(mode) = self.text("indirect_selection").filter(|mode| mode != "eager") {
             words.extend([flag_of("indirect_selection"), mode]);
@@ -276,6 +296,33 @@ mod tests {
             "run-operation m --args {\"a\":1}"
         );
         assert!(words(json!({ "which": "list" }), &[]).unwrap_err().contains("`list` is not"));
+    }
+
+    #[test]
+    fn batches_that_failed_are_repeated_for_the_same_times() {
+        let day = |day: u8| {
+            json!([format!("2024-01-0{day}T00:00:00+00:00"), "2024-01-09T00:00:00+00:00"])
+        };
+        let result = |id: &str, good: &[u8], bad: &[u8]| {
+            let days = |days: &[u8]| days.iter().map(|d| day(*d)).collect::<Vec<_>>();
+            let batches = json!({ "successful": days(good), "failed": days(bad) });
+            json!({ "unique_id": id, "status": "partial success", "batch_results": batches })
+        };
+        let text = json!({
+            "metadata": { "generated_at": "2024-01-02T00:00:00Z", "invocation_started_at": "2024-01-01T00:00:00Z" },
+            "args": { "which": "build", "sample": { "start": "a", "end": "b" }, "event_time_start": "2024-01-01T00:00:00" },
+            "results": [result("model.p.a", &[1], &[2, 3]), result("model.p.b", &[], &[1])],
+        });
+        let run = read_run(&text.to_string()).unwrap();
+        let nodes = run.nodes(false);
+        assert_eq!(nodes.failed, ["model.p.a", "model.p.b"]);
+        assert_eq!(nodes.batches.keys().collect::<Vec<_>>(), ["model.p.a"]);
+        assert_eq!(nodes.batches["model.p.a"].failed.len(), 2);
+        assert_eq!(nodes.started, Some("2024-01-01T00:00:00Z".parse().unwrap()));
+        let words = run.words(&GlobalArgs::default()).unwrap()[1..].join(" ");
+        let expected =
+            r#"build --event-time-start 2024-01-01T00:00:00 --sample {"start":"a","end":"b"}"#;
+        assert_eq!(words, expected);
     }
 
     #[test]

@@ -12,6 +12,6 @@ mod project;
 mod unit_test;
 
 pub(crate) use call::MacroCall;
-pub(crate) use node::{CompileError, Compiled, Compiler, render_hook, subject_of};
+pub(crate) use node::{CompileError, Compiled, Compiler, overrides_in, render_hook, subject_of};
 pub(crate) use project::{CompiledForm, CompiledNode, CompiledProject, compile_project};
 pub(crate) use unit_test::UnitTestScene;

@@ -3,13 +3,13 @@
 use super::form::{UnboundSql, cut_pieces};
 use crate::config::Json;
 use crate::context::{
-    Abort, Bindings, ContextProject, DatabaseAccess, DeferredRelations, LogLine, NodeScope,
-    RefForm, RenderRead, RenderSession, RenderSubject, Runtime, failure_diagnostic,
+    Abort, BatchContext, Bindings, ContextProject, DatabaseAccess, DeferredRelations, LogLine,
+    NodeScope, RefForm, RenderRead, RenderSession, RenderSubject, Runtime, failure_diagnostic,
 };
 use crate::diag::{Code, Diagnostic};
 use crate::engine::{Connection, ExistingRelations, Relation};
 use crate::jinja::{RenderFailure, Rendered, Renderer, TextOrigin};
-use crate::manifest::{Manifest, Node, NodeId, NodeKind, TestKind, UniqueId};
+use crate::manifest::{Manifest, Node, NodeId, NodeKind, TestKind, UniqueId, UnitTestOverrides};
 use crate::parse::evaluate_argument;
 use crate::source::{Origin, SourceMap, Span, SqlText};
 use crate::sql::inject_ctes;
@@ -74,6 +74,16 @@ pub(crate) fn subject_of(node: &Node) -> RenderSubject {
         extra: Vec::new(),
         overrides: None,
     }
+}
+
+/// What stands for macros while the materialization of a batch runs: one that is applied to the
+/// table that is there is incremental, whatever the flags say.
+pub(crate) fn overrides_in(batch: &BatchContext) -> Option<Arc<UnitTestOverrides>> {
+    let macros = [("is_incremental", Json::Bool(true)), ("should_full_refresh", Json::Bool(false))];
+    let macros = macros.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    batch
+        .is_incremental
+        .then(|| Arc::new(UnitTestOverrides { macros, ..UnitTestOverrides::default() }))
 }
 
 impl Compiler {
@@ -146,6 +156,7 @@ impl Compiler {
     ) -> Arc<RenderSession> {
         let mut subject = subject_of(node);
         subject.extra.push((crate::context::BUILDS_CANDIDATE, true.into()));
+        subject.overrides = bindings.batch().and_then(overrides_in);
         self.session_of(subject, node, bindings, existing, db)
     }
 
@@ -209,7 +220,8 @@ impl Compiler {
         db: &DatabaseAccess,
     ) -> Result<Compiled, CompileError> {
         if !compiled.ctes.is_empty() {
-            let (ctes, reads) = self.definitions(&compiled.ctes, bindings, existing, db)?;
+            let outside = bindings.outside_batch();
+            let (ctes, reads) = self.definitions(&compiled.ctes, &outside, existing, db)?;
             compiled.reads.extend(reads);
             let own = Arc::try_unwrap(compiled.sql).unwrap_or_else(|shared| (*shared).clone());
             compiled.sql = Arc::new(inject_ctes(own, &ctes));

@@ -75,10 +75,6 @@ const IDLE: &[(&str, &str)] = &[
     ("cache_selected_only", "what is there is read as far as a command needs it"),
     ("populate_cache", "what is there is read as far as a command needs it"),
     ("macro_debugging", "`--debug` prints all there is"),
-    (
-        "require_batched_execution_for_custom_microbatch_strategy",
-        "batches are not run one by one yet",
-    ),
     ("send_anonymous_usage_stats", "nothing is sent"),
     ("state_modified_compare_vars", "variables are not compared between states"),
     ("use_colors_file", "no log file is written"),

@@ -1,5 +1,6 @@
 //! `config(...)` and `config.get(...)`.
 
+use super::batch::BatchContext;
 use super::none;
 use super::session::{Abort, Phase, RenderSession};
 use crate::config::Json;
@@ -69,6 +70,10 @@ impl Object for Config {
             "get" | "require" | "meta_get" | "meta_require" if parsing => Ok(Value::from("")),
             "get" | "require" => {
                 let name = args.text(0, "name")?;
+                let of_batch = session.batch().map(BatchContext::config_keys);
+                if let Some((_, time)) = of_batch.iter().flatten().find(|(key, _)| *key == name) {
+                    return Ok(time.clone());
+                }
                 let found = session.subject.config.effective(session.subject.kind, &name);
                 // A null value satisfies `require`, but `get` returns its default instead.
                 let found = if method == "get" { found.filter(|v| !v.is_null()) } else { found };

@@ -38,6 +38,22 @@ pub(super) fn from_timestamp(at: Timestamp) -> Value {
     temporal_value(TemporalValue::At(jiff::tz::Offset::UTC.to_datetime(at), Some(Zone::utc())))
 }
 
+/// An aware datetime of a time in UTC.
+pub(super) fn from_utc(at: DateTime) -> Value {
+    temporal_value(TemporalValue::At(at, Some(Zone::utc())))
+}
+
+/// A text that Python's `datetime.fromisoformat` reads, in the form that `isoformat` gives it, and
+/// the time in it without its zone.
+pub(crate) fn read_iso_datetime(text: &str) -> Option<(String, DateTime)> {
+    let value = super::iso::parse_iso_text("datetime", text)?;
+    let TemporalValue::At(at, zone) = value.downcast_object_ref::<TemporalValue>()? else {
+        return None;
+    };
+    let zone = zone.as_ref().map_or_else(String::new, |z| z.offset_text(":"));
+    Some((format!("{}{zone}", crate::manifest::naive_text(*at)), *at))
+}
+
 /// Parses a date or timestamp in ISO format, as engines print them.
 pub(super) fn from_text(text: &str) -> Option<Value> {
     if let Ok(date) = text.parse::<Date>()

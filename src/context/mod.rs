@@ -9,6 +9,7 @@
 
 mod adapter;
 mod base;
+mod batch;
 mod builtins;
 mod column;
 mod configuration;
@@ -36,9 +37,10 @@ mod zones;
 /// relation.
 pub(crate) const BUILDS_CANDIDATE: &str = "strata_builds_candidate";
 
+pub(crate) use batch::BatchContext;
 pub(crate) use column::column_value;
 pub(crate) use configuration::node_config;
-pub(crate) use datetime::{instant_of_text, instant_of_value};
+pub(crate) use datetime::{instant_of_text, instant_of_value, read_iso_datetime};
 pub(crate) use failure::{failure_diagnostic, internal_diagnostic};
 pub(crate) use project::{
     ContextProject, InvocationContext, VarSource, invocation_members, metadata_env, vars_json,

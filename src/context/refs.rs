@@ -3,11 +3,14 @@
 use super::relation::RelationValue;
 use super::session::{Abort, Bindings, Phase, RefForm, RefTarget, RenderSession};
 use super::{function, none};
+use crate::config::Json;
 use crate::diag::nearest_name;
 use crate::engine::{EngineSpec, RelationKind};
 use crate::hash::FastMap;
 use crate::jinja::{Args, error};
-use crate::manifest::{FoundNode, Manifest, NodeId, NodeLookup, RefCall, SourceCall};
+use crate::manifest::{
+    FoundNode, Manifest, Node, NodeId, NodeKind, NodeLookup, RefCall, SourceCall, utc_text,
+};
 use crate::source::Span;
 use minijinja::value::Value;
 use minijinja::{Error, State};
@@ -172,15 +175,29 @@ fn target(session: &RenderSession, id: NodeId, span: Option<Span>) -> Result<Val
     if matches!(target.shape, RefForm::Cte(_)) {
         session.record().ctes.push(id);
     }
-    let value = relation_value(target, bindings.empty, engine);
+    let value = bindings.relation_value(target, manifest.node(id), engine);
     Ok(Value::from_object(match bindings.is_open() {
         true => value.marked(id, session.references_asked()),
         false => value,
     }))
 }
 
-/// The value of a reference. With `is_empty`, a reference to a CTE prints a query without rows.
-fn relation_value(target: RefTarget, is_empty: bool, engine: &'static EngineSpec) -> RelationValue {
+/// The column that holds the event time of a node's rows, as SQL. `None`: the rows are not
+/// filtered.
+fn event_time_of(node: &Node, engine: &'static EngineSpec) -> Option<String> {
+    let name = node.config.get("event_time")?.as_str().filter(|name| !name.is_empty())?;
+    let of_column = node.columns.iter().find(|c| c.name == name).and_then(|c| c.quote);
+    let of_source = match &node.kind {
+        NodeKind::Source(table) => table.quoting.get("column").and_then(Json::as_bool),
+        _ => None,
+    };
+    let is_quoted = of_column.or(of_source).unwrap_or(false);
+    Some(if is_quoted { engine.dialect.quoted(name) } else { name.to_owned() })
+}
+
+/// The value of a reference to all rows. With `is_empty`, a reference to a CTE prints a query
+/// without rows.
+fn unfiltered(target: RefTarget, is_empty: bool, engine: &'static EngineSpec) -> RelationValue {
     match target.shape {
         RefForm::Plain => RelationValue::plain(target.relation, engine),
         RefForm::LimitZero => RelationValue::without_rows(target.relation, engine),
@@ -203,6 +220,23 @@ pub(crate) struct PrintedReference {
 }
 
 impl Bindings {
+    /// The value of a reference to a node, whose rows are filtered to the batch or the sample if
+    /// the node has an event time.
+    fn relation_value(
+        &self,
+        target: RefTarget,
+        node: &Node,
+        engine: &'static EngineSpec,
+    ) -> RelationValue {
+        let value = unfiltered(target, self.empty, engine);
+        match (self.window(), event_time_of(node, engine)) {
+            (Some(window), Some(column)) => {
+                value.between(&column, [&utc_text(window.start), &utc_text(window.end)])
+            }
+            _ => value,
+        }
+    }
+
     /// Prints a reference to a node. `None`: the node has no relation.
     pub(crate) fn print_reference(
         &self,
@@ -212,7 +246,7 @@ impl Bindings {
     ) -> Option<PrintedReference> {
         let target = self.target(manifest, id)?;
         let needs_cte = matches!(target.shape, RefForm::Cte(_));
-        let text = relation_value(target, self.empty, engine).to_string();
+        let text = self.relation_value(target, manifest.node(id), engine).to_string();
         Some(PrintedReference { text, needs_cte })
     }
 }

@@ -1,7 +1,7 @@
 //! Relations as Jinja values, and `api`.
 
 use super::column::{ColumnValue, translate_type};
-use crate::engine::{EngineSpec, Relation, RelationKind, select_no_rows};
+use crate::engine::{EngineSpec, Relation, RelationKind, select_no_rows, select_rows_between};
 use crate::jinja::{Args, error, mark_piece};
 use crate::manifest::NodeId;
 use minijinja::value::{Enumerator, Object, ObjectRepr, Value};
@@ -15,8 +15,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 pub(crate) struct RelationValue {
     pub(crate) relation: Relation,
     engine: &'static EngineSpec,
-    /// The text that it prints instead of the relation: a query without rows, a stand-in or a
-    /// marked text.
+    /// The text that it prints instead of the relation: a query without rows or of a batch, a
+    /// stand-in or a marked text.
     limited: Option<Arc<str>>,
     asked: Asked,
 }
@@ -65,6 +65,13 @@ impl RelationValue {
     pub(super) fn without_rows(relation: Relation, engine: &'static EngineSpec) -> RelationValue {
         let limited = Some(select_no_rows(&relation, engine).into());
         RelationValue { relation, engine, limited, asked: Asked::default() }
+    }
+
+    /// The relation, printed as a query of the rows whose event time is in a window.
+    pub(super) fn between(self, column: &str, times: [&str; 2]) -> RelationValue {
+        let name = self.to_string();
+        let limited = select_rows_between(&name, &self.relation, column, times, self.engine).into();
+        RelationValue { limited: Some(limited), ..self }
     }
 
     /// The relation with marks around its text, so that the text can be found and replaced in the
@@ -149,7 +156,9 @@ impl Object for RelationValue {
         let args = Args::parse(args)?;
         let r = &self.relation;
         Ok(match method {
-            "render" | "__str__" => Value::from(self.to_string()),
+            "__str__" => Value::from(self.to_string()),
+            // Unlike the text, never a query of some of the rows.
+            "render" => Value::from(r.render(self.engine.dialect)),
             "render_limited" => Value::from(
                 self.limited
                     .as_deref()

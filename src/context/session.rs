@@ -2,13 +2,15 @@
 //! to the database.
 
 use super::ContextProject;
+use super::batch::BatchContext;
 use super::column::translate_type;
 use super::reads::{RenderQuestion, RenderRead, fingerprint_macro};
 use crate::config::{Json, JsonMap};
 use crate::engine::{Connection, EngineError, ExistingRelations, Relation, Warehouse};
 use crate::jinja::{CallName, MacroDef, Scope};
 use crate::manifest::{
-    Manifest, NodeConfig, NodeId, RefCall, ResourceType, SourceCall, UniqueId, UnitTestOverrides,
+    EventWindow, Manifest, NodeConfig, NodeId, RefCall, ResourceType, SourceCall, UniqueId,
+    UnitTestOverrides,
 };
 use crate::source::{FileId, Span, SqlText};
 use minijinja::Error;
@@ -77,6 +79,10 @@ pub(crate) struct Bindings {
     queries: HashMap<NodeId, BoundQuery>,
     /// The node whose override `this` prints.
     this: Option<NodeId>,
+    /// The event times of a sample, to which inputs are filtered.
+    sample: Option<EventWindow>,
+    /// The batch that is built, to which inputs are filtered.
+    batch: Option<Arc<BatchContext>>,
 }
 
 /// The relations of another state that stand for nodes (`--defer`).
@@ -112,6 +118,38 @@ impl Bindings {
             (*node, RefTarget { relation: relation.clone(), shape: shape.clone() })
         });
         Bindings { overrides: targets.collect(), ..Bindings::new(empty) }
+    }
+
+    /// Inputs with an event time are filtered to a sample.
+    pub(crate) fn sampling(self, sample: Option<EventWindow>) -> Bindings {
+        Bindings { sample, ..self }
+    }
+
+    /// Inputs with an event time are filtered to a batch, too.
+    pub(crate) fn in_batch(&self, batch: BatchContext) -> Bindings {
+        Bindings { batch: Some(Arc::new(batch)), ..self.clone() }
+    }
+
+    /// The bindings of the ephemeral models that the text of a batch reads: a batch filters only
+    /// what its own text refers to.
+    pub(crate) fn outside_batch(self: &Arc<Bindings>) -> Arc<Bindings> {
+        match self.batch {
+            Some(_) => Arc::new(Bindings { batch: None, ..(**self).clone() }),
+            None => self.clone(),
+        }
+    }
+
+    pub(crate) fn batch(&self) -> Option<&BatchContext> {
+        self.batch.as_deref()
+    }
+
+    /// The event times to which inputs are filtered.
+    pub(super) fn window(&self) -> Option<EventWindow> {
+        match (self.batch(), self.sample) {
+            (Some(batch), Some(sample)) => Some(batch.window.intersect(sample)),
+            (Some(batch), None) => Some(batch.window),
+            (None, sample) => sample,
+        }
     }
 
     /// Only nodes that are bound can be referred to, as in a unit test.
@@ -151,7 +189,7 @@ impl Bindings {
 
     /// Whether a node may print anything but its own relation.
     pub(crate) fn is_special(&self) -> bool {
-        self.empty || self.is_open || !self.overrides.is_empty()
+        self.empty || self.is_open || !self.overrides.is_empty() || self.window().is_some()
     }
 
     pub(crate) fn with(mut self, node: NodeId, relation: Relation) -> Bindings {
@@ -609,17 +647,44 @@ impl RenderSession {
         Some(Span::new(file, at, at + 1))
     }
 
+    /// The batch that the node's text or its materialization builds.
+    pub(super) fn batch(&self) -> Option<&BatchContext> {
+        self.runtime.as_ref()?.bindings.batch()
+    }
+
     /// `model` as a mapping.
     pub(crate) fn model(&self) -> Value {
         match (&self.runtime, self.subject.node) {
             (Some(runtime), Some(id)) => {
                 let mut model = runtime.manifest.node_json(runtime.manifest.node(id));
                 translate_types(&mut model);
-                crate::jinja::from_json(&Json::Object(model))
+                match self.batch() {
+                    Some(batch) => model_in_batch(&model, batch),
+                    None => {
+                        // As in dbt, so that `model.batch.id` is nothing instead of an error.
+                        if self.subject.kind == ResourceType::Model {
+                            model.insert("batch".to_owned(), Json::Null);
+                        }
+                        crate::jinja::from_json(&Json::Object(model))
+                    }
+                }
             }
             _ => crate::jinja::from_json(&self.subject.model),
         }
     }
+}
+
+/// `model` with the batch that is built, also in its config.
+fn model_in_batch(model: &JsonMap, batch: &BatchContext) -> Value {
+    use crate::jinja::{dict, from_json};
+    let own = model.iter().filter(|(key, _)| *key != "config");
+    let own = own.map(|(key, value)| (Value::from(key.as_str()), from_json(value)));
+    let config = model.get("config").and_then(Json::as_object).into_iter().flatten();
+    let config = config.map(|(key, value)| (Value::from(key.as_str()), from_json(value)));
+    let times = batch.config_keys().map(|(key, time)| (Value::from(key), time));
+    let config = dict(config.chain(times).collect::<Vec<_>>());
+    let added = [(Value::from("config"), config), (Value::from("batch"), batch.value())];
+    dict(own.chain(added).collect::<Vec<_>>())
 }
 
 /// Translates column types to those of the engine, as macros see them, unless the contract has
@@ -722,8 +787,12 @@ impl NodeScope {
             ),
             "sql" | "compiled_code" => Value::from(subject.compiled.as_deref()?),
             "pre_hooks" | "post_hooks" => {
-                let key = if name == "pre_hooks" { "pre-hook" } else { "post-hook" };
-                crate::jinja::from_json(subject.config.get(key).unwrap_or(&Json::Array(Vec::new())))
+                let (key, is_due) = match (name, session.batch()) {
+                    ("pre_hooks", batch) => ("pre-hook", batch.is_none_or(|b| b.is_first)),
+                    (_, batch) => ("post-hook", batch.is_none_or(|b| b.is_last)),
+                };
+                let hooks = subject.config.get(key).filter(|_| is_due);
+                crate::jinja::from_json(hooks.unwrap_or(&Json::Array(Vec::new())))
             }
             // The name of the worker thread, which hooks and macros write to logs.
             "thread_id" => {

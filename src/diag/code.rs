@@ -106,6 +106,10 @@ codes! {
     Semantic "E2016" "a semantic model, a metric or a saved query that is wrong"
         "Semantic models, metrics, saved queries and time spines are checked together, as dbt does: names, time dimensions, \
          entities, the inputs of metrics, filters. The message says what does not fit.";
+    Batches "E2017" "a config of a model that is built in batches is wrong"
+        "A model with `incremental_strategy: microbatch` needs `event_time` (a column), `begin` (a time in ISO format) and \
+         `batch_size` (hour, day, month or year). `lookback` is a whole number, `concurrent_batches` true or false, and the \
+         `event_time` of what it reads the name of a column.";
     SqlError "E3001" "SQL that the database does not accept"
         "The database rejected the compiled SQL. The place is the template text, or the expression, that made the part it \
          complains about.";
@@ -169,6 +173,10 @@ codes! {
         "The `deprecation_date` of the model that is read is past. Read another version or another model.";
     UpcomingDeprecation "W0015" "a model that reads one that will be out of date"
         "The model that is read has a `deprecation_date`. Read another version or another model before that day.";
+    IdleBatches "W0016" "batches that do less than they could"
+        "A model is built in batches, and nothing that it reads has an `event_time`, so that each batch reads all rows \
+         (dbt's `MicrobatchModelNoEventTimeInputs`); or `concurrent_batches` is asked of an engine that writes one batch at a \
+         time (`InvalidConcurrentBatchesConfig`).";
     UserWarning "W1001" "a warning that the project raised itself"
         "The project or a package called `exceptions.warn(...)`.";
 }

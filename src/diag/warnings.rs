@@ -28,9 +28,10 @@ pub(crate) struct WarningOptions {
 
 const DEPRECATIONS: &str = "Deprecations";
 
-/// Warnings that dbt does not have. `all` does not cover them, so that projects from dbt do not fail;
-/// they can be named.
-const OURS_ALONE: [Code; 3] = [Code::Ignored, Code::EmptyModel, Code::UnknownEngine];
+/// Warnings that dbt does not have, or never makes errors of. `all` does not cover them, so that
+/// projects from dbt do not fail; they can be named.
+const OURS_ALONE: [Code; 4] =
+    [Code::Ignored, Code::EmptyModel, Code::UnknownEngine, Code::IdleBatches];
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum WarningOptionsError {

@@ -35,6 +35,16 @@ pub(crate) enum WriteConcurrency {
     One,
 }
 
+/// Whether batches of one model may be built at the same time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BatchConcurrency {
+    Never,
+    /// With `concurrent_batches: true`.
+    Asked,
+    /// Unless `concurrent_batches` is false, or the text of the model reads `this`.
+    Usual,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct EngineCapabilities {
     pub(crate) transactions: TransactionSupport,
@@ -51,6 +61,7 @@ pub(crate) struct EngineCapabilities {
     /// Other processes may build in the same database at the same time.
     pub(crate) is_shared: bool,
     pub(crate) writers: WriteConcurrency,
+    pub(crate) batches: BatchConcurrency,
     /// Queries are stored in parentheses, which ensures that they are single statements.
     pub(crate) brackets_queries: bool,
     /// A table created from a query has the types of the query's columns.

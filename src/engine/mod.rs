@@ -31,7 +31,8 @@ mod unknown;
 mod warehouse;
 
 pub(crate) use abilities::{
-    EngineCapabilities, ScratchTables, SeedLoading, TransactionSupport, WriteConcurrency,
+    BatchConcurrency, EngineCapabilities, ScratchTables, SeedLoading, TransactionSupport,
+    WriteConcurrency,
 };
 pub(crate) use beside::{
     candidate_name, helper_names, is_helper_name, rejected_name, scratch_name,
@@ -45,7 +46,9 @@ pub(crate) use existing::{
 };
 pub(crate) use load::{ParquetFile, SeedLoad, SeedLoadReport, SeedSource};
 pub(crate) use pool::Pool;
-pub(crate) use query::{limit_rows, select_all, select_columns, select_no_rows};
+pub(crate) use query::{
+    limit_rows, select_all, select_columns, select_no_rows, select_rows_between,
+};
 pub(crate) use relation::{Relation, RelationKind};
 pub(crate) use reply::Reply;
 pub(crate) use spec::{AdapterTraits, EngineSpec, TypeNames, TypeParts};

@@ -35,10 +35,38 @@ pub(crate) fn select_no_rows(relation: &Relation, engine: &EngineSpec) -> String
     format!("(select * from {name} where false limit 0){alias}")
 }
 
+/// A subquery of the rows of `name` whose event time is in a window, as dbt writes it. An engine
+/// that stores times as texts is asked for the instant that they mean.
+pub(crate) fn select_rows_between(
+    name: &str,
+    relation: &Relation,
+    column: &str,
+    times: [&str; 2],
+    engine: &EngineSpec,
+) -> String {
+    let alias = if engine.adapter.names_limited_subquery {
+        format!(" _dbt_et_filter_subq_{}", relation.identifier())
+    } else {
+        String::new()
+    };
+    let bounds = between(column, times, engine);
+    format!("(select * from {name} where {bounds}){alias}")
+}
+
+/// The condition that an event time is in a window.
+fn between(column: &str, [start, end]: [&str; 2], engine: &EngineSpec) -> String {
+    if engine.capabilities.times_are_texts {
+        let instant = |text: &str| format!("datetime('{text}')");
+        let (start, end) = (instant(start), instant(end));
+        return format!("datetime({column}) >= {start} and datetime({column}) < {end}");
+    }
+    format!("{column} >= '{start}' and {column} < '{end}'")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::{duckdb, postgres};
+    use crate::engine::{duckdb, postgres, sqlite};
 
     #[test]
     fn queries() {
@@ -59,6 +87,16 @@ mod tests {
                 "(select * from \"d\".\"s\".\"t\" where false limit 0)",
                 "(select * from \"d\".\"s\".\"t\" where false limit 0) _dbt_limit_subq_t",
             ]
+        );
+        let times = ["2024-01-01 00:00:00+00:00", "2024-01-02 00:00:00+00:00"];
+        let rows = |engine| select_rows_between("t", &t, "at", times, engine);
+        let plain = "(select * from t where at >= '2024-01-01 00:00:00+00:00' and at < '2024-01-02 00:00:00+00:00')";
+        assert_eq!(rows(&duckdb::SPEC), plain);
+        assert_eq!(rows(&postgres::SPEC), format!("{plain} _dbt_et_filter_subq_t"));
+        assert_eq!(
+            rows(&sqlite::SPEC),
+            "(select * from t where datetime(at) >= datetime('2024-01-01 00:00:00+00:00') \
+             and datetime(at) < datetime('2024-01-02 00:00:00+00:00'))"
         );
     }
 }

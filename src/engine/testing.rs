@@ -4,9 +4,9 @@
 //! was read is still current.
 
 use super::{
-    AdapterTraits, Cancel, Cell, ColumnChange, Content, Dialect, EachRow, EngineCapabilities,
-    EngineError, EngineErrorKind, EngineSpec, ExistingColumn, ExistingRelation, Opener,
-    Publication, ReferenceName, Relation, RelationKind, Reply, ScratchTables, SeedLoad,
+    AdapterTraits, BatchConcurrency, Cancel, Cell, ColumnChange, Content, Dialect, EachRow,
+    EngineCapabilities, EngineError, EngineErrorKind, EngineSpec, ExistingColumn, ExistingRelation,
+    Opener, Publication, ReferenceName, Relation, RelationKind, Reply, ScratchTables, SeedLoad,
     SeedLoadReport, SeedLoading, StateRow, TransactionSupport, Warehouse, WriteConcurrency, duckdb,
 };
 use crate::source::SqlText;
@@ -32,13 +32,14 @@ const fn abilities(transactions: TransactionSupport, scratch: ScratchTables) -> 
         unique_constraint_names: false,
         is_shared: false,
         writers: WriteConcurrency::Many,
+        batches: BatchConcurrency::Usual,
         brackets_queries: true,
         keeps_types_of_queries: true,
         times_are_texts: false,
         alters_types: true,
         locks_for_columns: false,
         default_strategy: ("delete+insert", "append"),
-        strategies: &["append", "delete+insert", "merge"],
+        strategies: &["append", "delete+insert", "merge", "microbatch"],
     }
 }
 

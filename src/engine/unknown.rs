@@ -3,8 +3,8 @@
 
 use super::target::text_of;
 use super::{
-    AdapterTraits, ConnectionOptions, Dialect, EngineCapabilities, EngineSpec, OutputContext,
-    ReferenceName, ScratchTables, SeedLoading, SqlType, TargetParts, TargetSpec,
+    AdapterTraits, BatchConcurrency, ConnectionOptions, Dialect, EngineCapabilities, EngineSpec,
+    OutputContext, ReferenceName, ScratchTables, SeedLoading, SqlType, TargetParts, TargetSpec,
     TransactionSupport, TypeNames, TypeParts, WriteConcurrency, names_of_engines,
 };
 use crate::cache::KeyWriter;
@@ -35,6 +35,7 @@ pub(super) static SPEC: EngineSpec = EngineSpec {
         unique_constraint_names: false,
         is_shared: true,
         writers: WriteConcurrency::Many,
+        batches: BatchConcurrency::Never,
         brackets_queries: true,
         keeps_types_of_queries: true,
         times_are_texts: false,

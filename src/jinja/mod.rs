@@ -57,4 +57,4 @@ pub(crate) use runtime::{Args, call_site, error, return_value, with_extension};
 pub(crate) use set::set_value;
 pub(crate) use unrendered::{is_read_statically, unrendered_config};
 pub(crate) use values::{dict, from_json, list, make_pair, to_json};
-pub(crate) use variables::{VariableCall, variable_calls};
+pub(crate) use variables::{VariableCall, names_variable, variable_calls};

@@ -94,6 +94,13 @@ impl NodeConfig {
         self.entries.insert(key.into(), ConfigEntry { value, layer, span });
     }
 
+    /// Replaces a value that is set by another spelling of it.
+    pub(crate) fn respell(&mut self, key: &str, value: Json) {
+        if let Some(entry) = self.entries.get_mut(key) {
+            entry.value = value;
+        }
+    }
+
     pub(crate) fn set_unrendered(&mut self, written: JsonMap) {
         self.unrendered = written;
     }

@@ -6,6 +6,7 @@
 
 mod address;
 mod artifact;
+mod batch;
 mod column;
 mod config;
 mod configs;
@@ -23,6 +24,9 @@ mod unit_test;
 
 pub(crate) use address::{OutputAddress, OutputRole, check_addresses};
 pub(crate) use artifact::json_texts;
+pub(crate) use batch::{
+    BatchSize, EventWindow, MicrobatchConfig, iso_text, naive_text, utc_of, utc_text,
+};
 pub(crate) use column::{Column, TestSpec};
 pub(crate) use config::{ConfigLayer, NodeConfig};
 pub(crate) use configs::{

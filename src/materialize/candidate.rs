@@ -98,7 +98,7 @@ pub(super) fn finish_inside(
         steps.reattach_objects()?;
     }
     let target = PublicMacroArg::Relation(job.target.clone().with_kind(kind));
-    let Some(config) = job.config.build() else { return Ok(()) };
+    let Some(config) = job.config.build().filter(|_| job.is_described) else { return Ok(()) };
     if let Some(grants) = &config.grants {
         let is_there = PublicMacroArg::Flag(job.existing.is_some());
         let args = vec![target.clone(), PublicMacroArg::Json(grants.clone()), is_there];

@@ -161,6 +161,9 @@ pub(crate) struct MaterializationJob {
     pub(crate) has_inside_post_hooks: bool,
     pub(crate) has_outside_post_hooks: bool,
     pub(crate) has_inside_pre_hooks: bool,
+    /// Whether grants and comments are set: not by the batches between the first and the last one,
+    /// which may run at the same time.
+    pub(crate) is_described: bool,
     /// Candidates and rejected relations that earlier runs left behind.
     pub(crate) leftovers: Vec<ExistingRelation>,
     pub(crate) seed: Option<SeedJob>,

@@ -243,6 +243,7 @@ impl Case {
             engine: self.spec,
             has_outside_post_hooks: false,
             has_inside_pre_hooks: false,
+            is_described: true,
             leftovers: Vec::new(),
             seed: is_seed.then(seed),
         }

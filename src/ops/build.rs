@@ -7,7 +7,7 @@ use crate::changes::{NodeDefinition, fingerprint_definitions};
 use crate::engine::{Target, Warehouse};
 use crate::hash::{FastMap, Fingerprint};
 use crate::manifest::{Manifest, Node, NodeId, NodeSet, ResourceType};
-use crate::outcome::{RunResult, RunStatus};
+use crate::outcome::RunResult;
 use crate::plan::CommandVerb;
 use crate::workspace::{
     BuildOptions, DatabaseOpening, FinishedBuild, ManifestWriting, Notices, PreparedRun, Revision,
@@ -298,7 +298,7 @@ fn place_of(options: &BuildOptions, target: &Target) -> Option<RelationPlace> {
 /// the nodes that those tests are attached to.
 fn names_to_mend(manifest: &Manifest, results: &[RunResult]) -> Vec<String> {
     const MOST: usize = 6;
-    let is_bad = |r: &&RunResult| matches!(r.outcome.status, RunStatus::Error | RunStatus::Fail);
+    let is_bad = |r: &&RunResult| r.outcome.status.is_bad();
     let bad: Vec<&Node> =
         results.iter().filter(is_bad).filter_map(|r| manifest.get(&r.unique_id)).collect();
     let failed: Vec<&Node> =

@@ -6,10 +6,11 @@ use crate::changes::Verdict;
 use crate::engine::{EngineError, ExistingRelations};
 use crate::hash::FastMap;
 use crate::inspect::inspect_relations;
-use crate::manifest::{Manifest, NodeId};
-use crate::plan::Plan;
+use crate::manifest::{EventWindow, Manifest, NodeId};
+use crate::plan::{Action, Plan};
+use crate::run::find_batches;
 use crate::workspace::{
-    BuildOptions, ChangeRequest, Notices, Workspace, compare_selected, resource_types_of,
+    BuildOptions, ChangeRequest, Notices, Revision, Workspace, compare_selected, resource_types_of,
     retain_stale,
 };
 use std::sync::Arc;
@@ -60,12 +61,41 @@ pub(crate) fn plan_build(
     }
     let mut plan = revision.plan(options, &selected, &existing).map_err(|d| *d)?;
     let verdicts = verdicts.unwrap_or_default();
+    add_batches(&mut plan, &revision, options, &existing);
     add_reasons(&mut plan, &verdicts);
     let same = verdicts.iter().filter(|(_, v)| **v == Verdict::Fresh);
     let mut unchanged: Vec<NodeId> = same.map(|(id, _)| *id).collect();
     unchanged.sort();
     let manifest = revision.manifest.clone();
     Ok(PlanReport { manifest, plan, unchanged, without_database, is_unrecorded })
+}
+
+/// Adds the batches to each step that has some. Without a database it is not known which.
+fn add_batches(
+    plan: &mut Plan,
+    revision: &Revision,
+    options: &BuildOptions,
+    existing: &ExistingRelations,
+) {
+    if !existing.is_known() {
+        return;
+    }
+    let times = options.batch_options(revision.settings.started);
+    for step in plan.steps.iter_mut().filter(|step| step.action == Action::Build) {
+        let node = revision.manifest.node(step.node);
+        let Some(config) = node.typed.microbatch() else { continue };
+        let found = find_batches(node, config, existing, options.full_refresh, &times);
+        let Ok(found) = found else { continue };
+        let name = |window: Option<&EventWindow>| {
+            window.map(|window| config.size.name_of(window.start)).unwrap_or_default()
+        };
+        let (first, last) = (name(found.batches.first()), name(found.batches.last()));
+        let text = match found.batches.len() {
+            1 => format!("1 batch, {first}"),
+            n => format!("{n} batches, {first} to {last}"),
+        };
+        step.reason = format!("{}; {text}", step.reason);
+    }
 }
 
 /// Adds to each step the reason why its node is stale.

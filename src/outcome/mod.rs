@@ -4,6 +4,7 @@
 //! publication records, the changes that it made. Must not know: drivers, how a node is built, who
 //! reads.
 
+mod batches;
 mod compared_rows;
 mod failure;
 mod freshness;
@@ -11,6 +12,7 @@ mod publication;
 mod result;
 mod row_diff;
 
+pub(crate) use batches::BatchResults;
 pub(crate) use compared_rows::{DifferingRow, RowDiff};
 pub(crate) use failure::NodeError;
 pub(crate) use freshness::{FreshnessMeasurement, SourceFreshness};

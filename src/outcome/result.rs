@@ -1,6 +1,6 @@
 //! The result of a node.
 
-use super::{PublicationEffect, RowDiff};
+use super::{BatchResults, PublicationEffect, RowDiff};
 use crate::config::Json;
 use crate::diag::Diagnostic;
 use crate::engine::Table;
@@ -13,6 +13,8 @@ use std::sync::Arc;
 pub(crate) enum RunStatus {
     Success,
     Error,
+    /// Some batches of a model succeeded, and some failed.
+    PartialSuccess,
     Skipped,
     NoOp,
     Pass,
@@ -25,6 +27,7 @@ impl RunStatus {
         match self {
             RunStatus::Success => "success",
             RunStatus::Error => "error",
+            RunStatus::PartialSuccess => "partial success",
             RunStatus::Skipped => "skipped",
             RunStatus::NoOp => "no-op",
             RunStatus::Pass => "pass",
@@ -45,7 +48,12 @@ impl RunStatus {
 
     /// Whether a result with this status makes the whole run fail.
     pub(crate) fn is_failure(self) -> bool {
-        matches!(self, RunStatus::Error | RunStatus::Fail | RunStatus::Skipped)
+        self.is_bad() || self == RunStatus::Skipped
+    }
+
+    /// Whether the node or test itself failed, at least in part.
+    pub(crate) fn is_bad(self) -> bool {
+        matches!(self, RunStatus::Error | RunStatus::PartialSuccess | RunStatus::Fail)
     }
 }
 
@@ -122,6 +130,8 @@ pub(crate) struct NodeOutcome {
     pub(crate) row_diff: Option<Arc<RowDiff>>,
     /// The changes that a publication made, if the run compares contents.
     pub(crate) effect: Option<PublicationEffect>,
+    /// What became of the batches; `None` for a node without batches.
+    pub(crate) batches: Option<BatchResults>,
 }
 
 impl NodeOutcome {
@@ -138,6 +148,7 @@ impl NodeOutcome {
             sample: None,
             row_diff: None,
             effect: None,
+            batches: None,
         }
     }
 

@@ -81,12 +81,14 @@ pub(super) fn place_tests(request: &PlanRequest<'_>, position: &[usize]) -> Test
 }
 
 /// Whether the run builds a SQL node beside its published relation: the node has not opted out of
-/// audits (`audit: false`), and its materialization does not publish the relation itself.
+/// audits (`audit: false`), its materialization does not publish the relation itself, and it is not
+/// built in batches, each of which is published.
 fn has_candidate(request: &PlanRequest<'_>, id: NodeId) -> bool {
     let node = request.manifest.node(id);
     request.builds(id)
         && node.sql
         && node.typed.build().is_none_or(|config| config.is_audited)
+        && node.typed.microbatch().is_none()
         && !(request.publishes_itself)(id)
 }
 

@@ -5,8 +5,8 @@ use super::row_diff::{DiffColour, draw_row_diff, short_message};
 use crate::changes::Verdict;
 use crate::diag::{Diagnostic, diagnostic_json, one_line, render_diagnostic};
 use crate::manifest::ResourceType;
-use crate::outcome::{RowDiff, RunResult, RunStatus};
-use crate::run::{Event, NodeVerdict, StatusTotals};
+use crate::outcome::{NodeOutcome, RowDiff, RunResult, RunStatus};
+use crate::run::{BatchProgress, EndedBatch, Event, NodeVerdict, StatusTotals};
 use crate::secret::Scrubber;
 use crate::source::SourceMap;
 use crate::workspace::Notice;
@@ -327,6 +327,9 @@ impl Console {
                     (None, None) => {}
                 }
             }
+            Event::BatchChanged { unique_id, name, what, progress, .. } => {
+                self.batch_changed(unique_id, name, what, progress);
+            }
             Event::NodeFinished { name, what, kind, result, guarded, .. } => {
                 if let Some(live) = self.live.as_mut().filter(|_| !guarded) {
                     live.finished(&result.unique_id, *kind != ResourceType::Operation);
@@ -385,7 +388,9 @@ impl Console {
     /// debug is on.
     fn shows(&self, result: &RunResult, guarded: bool) -> bool {
         match result.outcome.status {
-            RunStatus::Error | RunStatus::Fail | RunStatus::Warn => true,
+            RunStatus::Error | RunStatus::PartialSuccess | RunStatus::Fail | RunStatus::Warn => {
+                true
+            }
             RunStatus::Pass => self.style.debug || !guarded && !self.style.quiet,
             RunStatus::NoOp => self.style.debug,
             _ => !self.style.quiet,
@@ -401,7 +406,7 @@ impl Console {
         guarded: bool,
     ) {
         let status = result.outcome.status;
-        if matches!(status, RunStatus::Error | RunStatus::Fail | RunStatus::Warn) {
+        if status.is_bad() || status == RunStatus::Warn {
             self.failures.push((format!("{what} {name}"), result.clone()));
         }
         if status == RunStatus::Error
@@ -422,6 +427,7 @@ impl Console {
             RunStatus::Warn => ("warn", AnsiColor::Yellow),
             RunStatus::Fail => ("FAIL", AnsiColor::Red),
             RunStatus::Error => ("ERROR", AnsiColor::Red),
+            RunStatus::PartialSuccess => ("part", AnsiColor::Red),
             RunStatus::Skipped => ("skip", AnsiColor::Yellow),
             RunStatus::NoOp => ("no-op", AnsiColor::BrightBlack),
         };
@@ -436,12 +442,36 @@ impl Console {
             RunStatus::Success if kind == ResourceType::Export => {
                 result.outcome.message.as_deref().map(|m| format!(": {m}")).unwrap_or_default()
             }
+            RunStatus::Success | RunStatus::PartialSuccess if result.outcome.batches.is_some() => {
+                batches_text(&result.outcome).unwrap_or_default()
+            }
             RunStatus::Fail | RunStatus::Warn | RunStatus::Skipped => {
                 short_message(&result.outcome).map(|m| format!("  {m}")).unwrap_or_default()
             }
             _ => String::new(),
         };
         self.out(&self.scrubber.scrub(&format!("{word}  {what} {name}{detail}{seconds}")));
+    }
+
+    /// Shows which batch of a running node is built. Where nothing is redrawn, each batch that has
+    /// ended has a line.
+    fn batch_changed(&mut self, id: &str, name: &str, what: &str, progress: &BatchProgress) {
+        let BatchProgress { batch, index, total, ended } = progress;
+        if let (Some(live), None) = (&mut self.live, ended) {
+            live.changed(id, &format!("{what} {name}  batch {index} of {total}: {batch}"));
+        }
+        let Some(EndedBatch { status, seconds, .. }) = ended else { return };
+        let is_bad = status.is_bad();
+        // A model of one batch has a line of its own, and failures are told with it.
+        if !is_bad && (self.live.is_some() || self.style.quiet || *total == 1) {
+            return;
+        }
+        let (word, colour) =
+            if is_bad { ("ERROR", AnsiColor::Red) } else { ("ok", AnsiColor::Green) };
+        let word = self.paint(&format!("{word:>5}"), colour);
+        let time = duration_text(*seconds);
+        let text = format!("{word}  batch {index} of {total} of {name}: {batch}  {time}");
+        self.out(&self.scrubber.scrub(&text));
     }
 
     /// Prints the failures with their locations, the totals and the next action.
@@ -475,6 +505,7 @@ impl Console {
             (RunStatus::Warn, "warned"),
             (RunStatus::Fail, "failed"),
             (RunStatus::Error, "errors"),
+            (RunStatus::PartialSuccess, "built in part"),
             (RunStatus::Skipped, "skipped"),
             (RunStatus::NoOp, "no-op"),
         ];
@@ -558,6 +589,10 @@ impl Console {
                     serde_json::json!({ "unique_id": &**unique_id, "resource_type": kind.as_str(), "name": name, "for": text }),
                 );
             }
+            Event::BatchChanged { unique_id, kind, name, progress, .. } => {
+                let (event, data) = batch_json(unique_id, *kind, name, progress);
+                self.line(event, data);
+            }
             Event::NodeFinished { name, kind, result, guarded, index, total, .. } => {
                 let mut data = serde_json::json!({
                     "unique_id": &*result.unique_id, "resource_type": kind.as_str(), "name": name,
@@ -618,6 +653,39 @@ impl Console {
     pub(crate) fn is_json(&self) -> bool {
         self.json_lines()
     }
+}
+
+/// The name and the data of the JSON line of a batch.
+fn batch_json(
+    unique_id: &str,
+    kind: ResourceType,
+    name: &str,
+    progress: &BatchProgress,
+) -> (&'static str, serde_json::Value) {
+    let mut data = serde_json::json!({
+        "unique_id": unique_id, "resource_type": kind.as_str(), "name": name,
+        "batch": progress.batch, "index": progress.index, "total": progress.total,
+    });
+    let Some(EndedBatch { status, message, seconds }) = &progress.ended else {
+        return ("batch_started", data);
+    };
+    data["status"] = status.as_str().into();
+    data["message"] = message.clone().into();
+    data["seconds"] = (*seconds).into();
+    ("batch_finished", data)
+}
+
+/// How many batches were built, for the line of a node that has some.
+fn batches_text(outcome: &NodeOutcome) -> Option<String> {
+    let batches = outcome.batches.as_ref()?;
+    let (good, bad) = (batches.successful.len(), batches.failed.len());
+    Some(match bad {
+        0 => format!(
+            "  {}",
+            if good == 1 { "1 batch".to_owned() } else { format!("{good} batches") }
+        ),
+        _ => format!("  {good} of {} batches", good + bad),
+    })
 }
 
 /// `1 step`, `2 steps`.

@@ -11,7 +11,7 @@ use crate::diag::Diagnostic;
 use crate::engine::Table;
 use crate::manifest::ResourceType;
 use crate::outcome::{PublicationEffect, RowDiff, RunStatus, SkipReason};
-use crate::run::{Event, NodeVerdict, ShowRowsError, SkippedStale, StatusTotals};
+use crate::run::{BatchProgress, Event, NodeVerdict, ShowRowsError, SkippedStale, StatusTotals};
 use crate::source::SourceMap;
 use anstyle::AnsiColor;
 use std::io::{IsTerminal, Write};
@@ -268,6 +268,13 @@ impl Screen {
                     row.state = State::Running;
                 }
             }
+            Event::BatchChanged { unique_id, progress, .. } => {
+                let running = self.rows.iter_mut().find(|r| r.unique_id == *unique_id);
+                if let (Some(row), None) = (running, &progress.ended) {
+                    let BatchProgress { batch, index, total, .. } = progress;
+                    row.detail = format!("batch {index} of {total}: {batch}");
+                }
+            }
             Event::NodeFinished { name, kind, result, .. } => {
                 self.totals.add(result.outcome.status);
                 let outcome = result.outcome;
@@ -282,7 +289,7 @@ impl Screen {
                         State::Left
                     }
                     RunStatus::Skipped => State::Skipped,
-                    RunStatus::Fail | RunStatus::Error => State::Failed,
+                    RunStatus::Fail | RunStatus::Error | RunStatus::PartialSuccess => State::Failed,
                 };
                 let at = self.rows.iter().position(|r| r.unique_id == *result.unique_id);
                 let quiet = matches!(

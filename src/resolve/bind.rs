@@ -3,6 +3,7 @@
 use super::Resolver;
 use super::cache::ResolvedItem;
 use super::deprecations::check_reader;
+use super::microbatch::check_inputs;
 use super::semantic::{SemanticNames, collect_inputs};
 use crate::context::resolve_ref;
 use crate::diag::{Code, DbtEvent, Diagnostic, nearest_name};
@@ -63,6 +64,8 @@ impl<'a> Binder<'a> {
             parents.into_iter().for_each(|parent| push(&mut bound.parents, parent));
             bound.complaints.extend(complaints);
         }
+        let inputs = bound.parents.iter().map(|id| &self.nodes[id.index()]);
+        bound.complaints.extend(check_inputs(node, inputs));
         bound
     }
 

@@ -18,6 +18,7 @@ mod findings;
 mod fixtures;
 mod freshness;
 mod macros;
+mod microbatch;
 mod names;
 mod nodes;
 mod others;

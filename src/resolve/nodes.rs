@@ -171,6 +171,7 @@ impl NodeMaker<'_> {
         let unique_id: Arc<str> =
             format!("{}.{}.{}{suffix}", parsed.kind.as_str(), parsed.package, name).into();
         let mut config = self.config(parsed, &fqn, described.as_ref());
+        let batches = self.microbatch(parsed, &mut config);
         if self.ground.compare_unrendered {
             config.set_unrendered(self.unrendered(parsed, &fqn, described.as_ref()));
         }
@@ -206,7 +207,7 @@ impl NodeMaker<'_> {
             text: parsed.text.clone(),
             sql: parsed.sql,
             tags: remove_duplicates(config.list("tags")),
-            typed: Arc::new(TypedConfig::read(parsed.kind, &config)),
+            typed: Arc::new(TypedConfig::read(parsed.kind, &config).with_microbatch(batches)),
             config: Arc::new(config),
             description,
             patch_path: described

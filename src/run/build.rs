@@ -2,11 +2,12 @@
 
 use super::RunContext;
 use super::audit::GuardResult;
+use super::batches::{BatchProgress, build_batches};
 use super::clone::clone_node;
 use super::custom::build_by_macro;
 use super::failure::{compile_failure, internal_error};
 use super::node::NodeRun;
-use super::publish::read_state_before_build;
+use super::publish::{StateBeforeBuild, read_state_before_build};
 use super::seed::{offset_warnings, read_seed};
 use super::steps::NodeSteps;
 use super::test::write_rows;
@@ -57,6 +58,7 @@ impl BuildResult {
 }
 
 /// A node to build, with the tests that guard it.
+#[derive(Clone, Copy)]
 pub(super) struct BuildTask<'a> {
     pub(super) shared: &'a RunContext,
     pub(super) pool: &'a Arc<Pool>,
@@ -64,12 +66,17 @@ pub(super) struct BuildTask<'a> {
     pub(super) guards: &'a [NodeId],
     pub(super) existing: &'a Arc<ExistingRelations>,
     pub(super) connection: &'a Connection,
+    /// Is told of the batches of the node as they begin and end.
+    pub(super) tell: &'a (dyn Fn(BatchProgress) + Sync),
 }
 
 /// Builds a node while it holds the lock on the node's relation.
 pub(super) fn build_node(building: &BuildTask<'_>, waiting: &dyn Fn(Option<&str>)) -> BuildResult {
     let BuildTask { shared, node, existing, connection, .. } = *building;
-    let bindings = Arc::new(shared.compiler.bindings(shared.options.empty));
+    // As in dbt, only models and snapshots read a sample.
+    let is_sampled = matches!(node.kind, NodeKind::Model { .. } | NodeKind::Snapshot);
+    let sample = shared.options.sampled.filter(|_| is_sampled);
+    let bindings = Arc::new(shared.compiler.bindings(shared.options.empty).sampling(sample));
     let run = NodeRun { shared, node, bindings: &bindings, existing, connection };
     let Some(target) = &node.relation else { return build_locked(building, &run) };
     // Nothing is built yet: with a connection that was lost here the step begins anew.
@@ -112,6 +119,21 @@ fn build_locked(building: &BuildTask<'_>, run: &NodeRun<'_>) -> BuildResult {
     if let Some(cloned) = &run.shared.options.cloned {
         return clone_node(building, run, cloned.get(&run.node.id));
     }
+    let state = run.shared.publication_state.as_deref();
+    let before = state.map(|notes| read_state_before_build(notes, run));
+    match run.node.typed.microbatch() {
+        Some(batches) => build_batches(building, run, batches, before),
+        None => build_once(building, run, before),
+    }
+}
+
+/// Compiles a node, or one of its batches, and stores it. `before` is recorded with the
+/// publication.
+pub(super) fn build_once(
+    building: &BuildTask<'_>,
+    run: &NodeRun<'_>,
+    before: Option<StateBeforeBuild>,
+) -> BuildResult {
     let compiled = if matches!(run.node.kind, NodeKind::Seed) {
         None
     } else {
@@ -125,9 +147,9 @@ fn build_locked(building: &BuildTask<'_>, run: &NodeRun<'_>) -> BuildResult {
     let overrides = compiler.context.explicit_overrides;
     let custom = compiler.renderer.registry().materialization(&run.node.package, &name, overrides);
     let mut built = match custom.cloned() {
-        Some(def) => build_by_macro(run, &def, compiled.as_ref()),
+        Some(def) => build_by_macro(run, &def, compiled.as_ref(), before.as_ref()),
         None => built_in_materialization(run.node)
-            .and_then(|found| build_native(building, run, compiled.as_ref(), found))
+            .and_then(|found| build_native(building, run, compiled.as_ref(), found, before))
             .unwrap_or_else(BuildResult::failed),
     };
     built.outcome.compiled = compiled.as_ref().map(|c| c.sql.clone());
@@ -152,6 +174,7 @@ pub(super) fn build_native(
     run: &NodeRun<'_>,
     compiled: Option<&Compiled>,
     materialization: Materialization,
+    before: Option<StateBeforeBuild>,
 ) -> Result<BuildResult, NodeError> {
     let node = run.node;
     let job = job_of(run, materialization)?;
@@ -178,11 +201,7 @@ pub(super) fn build_native(
         turn: RefCell::new(None),
         results: Vec::new(),
         failing_rows: Vec::new(),
-        state_before: run
-            .shared
-            .publication_state
-            .as_deref()
-            .map(|notes| read_state_before_build(notes, run)),
+        state_before: before,
         effect: None,
     };
     let mut ending = attempt(materialization, &job, &mut steps);
@@ -256,14 +275,19 @@ fn job_of(
         return Err(internal_error(&format!("`{}` is not built", node.name)));
     };
     let is_seed = materialization == Materialization::Seed;
+    let batch = run.bindings.batch();
+    let is_first = batch.is_none_or(|batch| batch.is_first);
+    let is_last = batch.is_none_or(|batch| batch.is_last);
     Ok(MaterializationJob {
         span: node.span,
         existing: run.existing.find(&target).cloned(),
         config: node.typed.clone(),
-        full_refresh: config.full_refresh.unwrap_or(run.shared.options.full_refresh),
-        has_inside_post_hooks: has_hook(&config.post_hooks, true),
-        has_outside_post_hooks: has_hook(&config.post_hooks, false),
-        has_inside_pre_hooks: has_hook(&config.pre_hooks, true),
+        full_refresh: !batch.is_some_and(|batch| batch.is_incremental)
+            && config.full_refresh.unwrap_or(run.shared.options.full_refresh),
+        has_inside_post_hooks: is_last && has_hook(&config.post_hooks, true),
+        has_outside_post_hooks: is_last && has_hook(&config.post_hooks, false),
+        has_inside_pre_hooks: is_first && has_hook(&config.pre_hooks, true),
+        is_described: is_first || is_last,
         leftovers: beside.iter().filter_map(|r| run.existing.find(r).cloned()).collect(),
         seed: if is_seed { Some(read_seed(run)?) } else { None },
         target,

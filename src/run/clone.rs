@@ -35,7 +35,7 @@ pub(super) fn clone_node(
     let (ctes, logs, warnings, reads) = Default::default();
     let sql = Arc::new(select_all(other, run.engine()));
     let compiled = Compiled { sql, ctes, logs, warnings, reads };
-    let mut built = build_native(building, run, Some(&compiled), Materialization::View)
+    let mut built = build_native(building, run, Some(&compiled), Materialization::View, None)
         .unwrap_or_else(BuildResult::failed);
     built.outcome.compiled = Some(compiled.sql.clone());
     built.compiled = Some(compiled);

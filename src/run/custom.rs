@@ -3,8 +3,8 @@
 use super::build::BuildResult;
 use super::failure::database_error;
 use super::node::NodeRun;
-use super::publish::{read_state_before_build, write_publication};
-use crate::compile::{Compiled, subject_of};
+use super::publish::{StateBeforeBuild, write_publication};
+use crate::compile::{Compiled, overrides_in, subject_of};
 use crate::context::{DatabaseAccess, NodeScope, RenderSession, failure_diagnostic};
 use crate::engine::{ExistingRelation, Relation};
 use crate::jinja::MacroDef;
@@ -15,12 +15,12 @@ pub(super) fn build_by_macro(
     run: &NodeRun<'_>,
     def: &Arc<MacroDef>,
     compiled: Option<&Compiled>,
+    before: Option<&StateBeforeBuild>,
 ) -> BuildResult {
     let (compiler, node) = (&run.shared.compiler, run.node);
-    let before =
-        run.shared.publication_state.as_deref().map(|notes| read_state_before_build(notes, run));
     let mut subject = subject_of(node);
     subject.compiled = compiled.map(|c| Arc::from(c.sql.as_str()));
+    subject.overrides = run.bindings.batch().and_then(overrides_in);
     let runtime = compiler.runtime(run.bindings, run.existing);
     let db = DatabaseAccess::Live(run.connection.clone());
     let session = RenderSession::execute(&compiler.context, &node.package, subject, runtime, db);
@@ -41,7 +41,7 @@ pub(super) fn build_by_macro(
     let changes = node.relation.iter().filter_map(|target| found_now(run, target)).collect();
     // The macro has committed, so this record is not part of its transaction.
     if let (Ok(_), Some(notes), Some(before)) =
-        (&result, run.shared.publication_state.as_deref(), &before)
+        (&result, run.shared.publication_state.as_deref(), before)
     {
         match run.connection.with(|warehouse| write_publication(notes, node, before, warehouse)) {
             Ok(effect) => outcome.effect = effect,

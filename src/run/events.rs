@@ -1,5 +1,6 @@
 //! Everything that can be observed of a run. Events own their data.
 
+use super::BatchProgress;
 use crate::changes::Verdict;
 use crate::context::LogLine;
 use crate::diag::Diagnostic;
@@ -96,6 +97,14 @@ pub(crate) enum Event {
         name: String,
         what: String,
         text: Option<String>,
+    },
+    /// A batch of a running node has begun or ended.
+    BatchChanged {
+        unique_id: UniqueId,
+        kind: ResourceType,
+        name: String,
+        what: String,
+        progress: BatchProgress,
     },
     NodeFinished {
         name: String,

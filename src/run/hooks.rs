@@ -10,7 +10,7 @@ use crate::context::{DatabaseAccess, RenderSession, node_config};
 use crate::engine::{Cancel, Connection, ExistingRelations};
 use crate::jinja::{dict, from_json, list, make_pair};
 use crate::manifest::{Node, NodeId, ResourceType};
-use crate::outcome::{NodeOutcome, RunResult, RunStatus, SkipReason, Timing};
+use crate::outcome::{BatchResults, NodeOutcome, RunResult, RunStatus, SkipReason, Timing};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use minijinja::Value;
 use std::collections::BTreeSet;
@@ -158,7 +158,9 @@ pub(super) fn on_run_end_context(
         {
             continue;
         }
-        if result.outcome.status == RunStatus::Success
+        let is_stored =
+            matches!(result.outcome.status, RunStatus::Success | RunStatus::PartialSuccess);
+        if is_stored
             && let Some(relation) = &node.relation
             && let (Some(d), Some(s)) = (relation.database(), relation.schema())
         {
@@ -191,6 +193,7 @@ fn result_value(shared: &RunContext, node: &Node, result: &RunResult) -> Value {
         "failures": outcome.failures, "message": outcome.message, "thread_id": result.thread,
         "unique_id": &*result.unique_id, "adapter_response": outcome.adapter_response,
         "timing": timing.collect::<Vec<_>>(),
+        "batch_results": outcome.batches.as_ref().map(BatchResults::to_json),
     });
     let mut of_node = shared.compiler.manifest.node_json(node);
     let config = of_node.remove("config").unwrap_or_default();

@@ -5,6 +5,9 @@
 //! connection each, never print and never touch shared state. Must not know: how events are shown.
 
 mod audit;
+#[cfg(test)]
+mod batch_tests;
+mod batches;
 mod build;
 mod clone;
 mod custom;
@@ -29,6 +32,7 @@ mod unit_test;
 mod unnamed;
 mod worker;
 
+pub(crate) use batches::{BatchProgress, EndedBatch, find_batches};
 pub(crate) use events::{
     Event, NodeVerdict, ShowRowsError, SkippedStale, SkippedStaleReason, StatusTotals,
 };
@@ -42,9 +46,11 @@ use crate::compile::Compiler;
 use crate::context::DeferredRelations;
 use crate::diag::WarningOptions;
 use crate::engine::{Dialect, EngineError, Relation, Warehouse};
+use crate::manifest::EventWindow;
+use crate::outcome::BatchResults;
 use crate::system::System;
 use camino::Utf8PathBuf;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -73,6 +79,20 @@ pub(crate) struct RunOptions {
     pub(crate) budget: Option<Duration>,
     /// Exports only report what they would do.
     pub(crate) dry_run: bool,
+    /// The event times to which `--sample` filters what is read.
+    pub(crate) sampled: Option<EventWindow>,
+    pub(crate) batches: BatchOptions,
+}
+
+/// Which batches of microbatch models a run builds.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct BatchOptions {
+    /// The event times of the command line; `None`: up to `now`.
+    pub(crate) window: Option<EventWindow>,
+    /// When the run began, or that of the run that is retried.
+    pub(crate) now: jiff::Timestamp,
+    /// What became of the batches in the run that is retried, by unique id.
+    pub(crate) retried: Arc<HashMap<String, BatchResults>>,
 }
 
 /// The state that all workers share.
@@ -83,6 +103,8 @@ pub(crate) struct RunContext {
     pub(crate) target_path: Utf8PathBuf,
     /// Set when the user interrupts the run.
     pub(crate) cancel: CancelToken,
+    /// Set when no further work is begun, because something failed with `--fail-fast`.
+    pub(crate) stopping: CancelToken,
     /// The keys of the relations that this run builds.
     pub(crate) builds: HashSet<String>,
     /// The keys of the relations that were published so far.

@@ -2,7 +2,7 @@
 
 use super::node::NodeRun;
 use super::steps::NodeSteps;
-use crate::changes::{read_parents, version_of_view};
+use crate::changes::{FAILED_BATCHES, read_parents, version_of_view};
 use crate::engine::{Content, EngineError, RelationKind, Warehouse};
 use crate::hash::{FastMap, Fingerprint};
 use crate::manifest::{Manifest, Node, NodeId, UniqueId};
@@ -116,6 +116,19 @@ impl NodeSteps<'_> {
     }
 }
 
+/// Records that some batches of a node failed, so that it counts as stale.
+pub(super) fn write_failed_batches(
+    notes: &PublicationState,
+    node: &Node,
+    before: &StateBeforeBuild,
+    warehouse: &mut dyn Warehouse,
+) -> Result<(), EngineError> {
+    let Some(own) = notes.definitions.get(&node.id) else { return Ok(()) };
+    let mut own = own.clone();
+    Arc::make_mut(&mut own).insert(FAILED_BATCHES.to_owned(), "true".to_owned());
+    write_definition(notes, node, &own, before, warehouse).map(drop)
+}
+
 /// Records the relation that now has the node's name, and returns what has changed. `None` if the
 /// run has no definition of the node.
 pub(super) fn write_publication(
@@ -124,9 +137,20 @@ pub(super) fn write_publication(
     before: &StateBeforeBuild,
     warehouse: &mut dyn Warehouse,
 ) -> Result<Option<PublicationEffect>, EngineError> {
-    let (Some(relation), Some(own)) = (&node.relation, notes.definitions.get(&node.id)) else {
-        return Ok(None);
-    };
+    match notes.definitions.get(&node.id) {
+        Some(own) => write_definition(notes, node, own, before, warehouse),
+        None => Ok(None),
+    }
+}
+
+fn write_definition(
+    notes: &PublicationState,
+    node: &Node,
+    own: &Arc<BTreeMap<String, String>>,
+    before: &StateBeforeBuild,
+    warehouse: &mut dyn Warehouse,
+) -> Result<Option<PublicationEffect>, EngineError> {
+    let Some(relation) = &node.relation else { return Ok(None) };
     let dialect = warehouse.engine().dialect;
     let listed = warehouse.list_columns_of_existing(relation)?;
     let columns = column_pairs(&listed);

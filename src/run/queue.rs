@@ -1,6 +1,7 @@
 //! The main loop of a run.
 
 use super::audit::GuardResult;
+use super::batches::BatchProgress;
 use super::events::{Event, StatusTotals};
 use super::hooks::{CancelWatch, on_run_end_context, run_hooks};
 use super::publish::record_tests;
@@ -240,6 +241,9 @@ impl<'a> Scheduler<'a> {
             }
             match workers.said.recv_timeout(TICK) {
                 Ok(WorkerMessage::Waiting { step, text }) => self.wait(step, text, emit),
+                Ok(WorkerMessage::Batch { step, progress }) => {
+                    self.tell_batch(step, progress, emit)
+                }
                 Ok(WorkerMessage::Done(done)) => {
                     workers.idle.push(done.worker);
                     self.finish(*done, results, emit);
@@ -313,6 +317,13 @@ impl<'a> Scheduler<'a> {
         emit(Event::NodeWaiting { unique_id, kind, name: label(node), what: what(node), text });
     }
 
+    fn tell_batch(&self, index: usize, progress: BatchProgress, emit: &mut dyn FnMut(Event)) {
+        let node = self.node(self.plan.steps[index].node);
+        let (unique_id, kind) = (node.unique_id.clone(), node.resource_type());
+        let (name, what) = (label(node), what(node));
+        emit(Event::BatchChanged { unique_id, kind, name, what, progress });
+    }
+
     /// The guards of a step that can run, and those that read a relation that does not exist
     /// because another node failed to build it. The latter say nothing about this node.
     fn runnable_guards(&self, step: &Step) -> (Vec<NodeId>, Vec<(NodeId, SkipReason)>) {
@@ -377,12 +388,13 @@ impl<'a> Scheduler<'a> {
         }
         built.logs.iter().for_each(|line| emit(Event::Log { line: line.clone() }));
         built.warnings.iter().for_each(|d| emit(Event::Warning { diagnostic: d.clone() }));
-        self.write_files(node, built.compiled.as_ref().map(|c| c.sql.as_str()), &built.executed);
+        let compiled = built.compiled.as_ref().map(|c| c.sql.as_str());
+        write_node_files(self.shared, node, None, compiled, &built.executed);
         let thread = format!("Thread-{}", worker + 1);
         for GuardResult { test, run, seconds } in built.guards {
             let test = self.node(test);
             let sql = run.outcome.compiled.clone();
-            self.write_files(test, sql.as_ref().map(|c| c.as_str()), "");
+            write_node_files(self.shared, test, None, sql.as_ref().map(|c| c.as_str()), "");
             let result = self.result(test, run.outcome, &thread, started, seconds);
             self.report(test, result, true, results, emit);
         }
@@ -427,7 +439,7 @@ impl<'a> Scheduler<'a> {
     /// Whether the node's descendants are skipped (semantics 3.12).
     fn holds_back(&self, node: &Node, status: RunStatus) -> bool {
         match status {
-            RunStatus::Error => {
+            RunStatus::Error | RunStatus::PartialSuccess => {
                 self.shared.options.tests_hold_back || node.resource_type() != ResourceType::Test
             }
             RunStatus::Fail | RunStatus::Skipped => self.shared.options.tests_hold_back,
@@ -569,6 +581,7 @@ impl<'a> Scheduler<'a> {
             && result.outcome.status != RunStatus::Skipped
         {
             self.stopped = true;
+            self.shared.stopping.cancel();
         }
         emit(Event::NodeFinished {
             name: label(node),
@@ -581,21 +594,35 @@ impl<'a> Scheduler<'a> {
         });
         results.push(result);
     }
+}
 
-    /// Writes the SQL to `compiled/` and `run/` below the target path. A failure to write is
-    /// ignored.
-    fn write_files(&self, node: &Node, compiled: Option<&str>, executed: &str) {
-        if !self.shared.options.write_files {
-            return;
-        }
-        for (folder, text) in [("compiled", compiled.unwrap_or_default()), ("run", executed)] {
-            if text.is_empty() {
-                continue;
-            }
-            let path = self.shared.target_path.join(folder).join(artifact_path(node));
-            let _ = self.shared.system.write_generated(&path, text.as_bytes());
+/// Writes the SQL of a node, or of a batch of it, to `compiled/` and `run/` below the target path. A
+/// failure to write is ignored.
+pub(super) fn write_node_files(
+    shared: &RunContext,
+    node: &Node,
+    batch: Option<&str>,
+    compiled: Option<&str>,
+    executed: &str,
+) {
+    if !shared.options.write_files {
+        return;
+    }
+    let own = artifact_path(node);
+    let path = batch.map_or_else(|| own.clone(), |batch| path_of_batch(&own, batch));
+    for (folder, text) in [("compiled", compiled.unwrap_or_default()), ("run", executed)] {
+        if !text.is_empty() {
+            let path = shared.target_path.join(folder).join(&path);
+            let _ = shared.system.write_generated(&path, text.as_bytes());
         }
     }
+}
+
+/// The artifact of a batch: `models/m/m_2024-01-31.sql` for `models/m.sql`.
+fn path_of_batch(own: &str, batch: &str) -> String {
+    let stem = own.strip_suffix(".sql").unwrap_or(own);
+    let name = stem.rsplit('/').next().unwrap_or(stem);
+    format!("{stem}/{name}_{batch}.sql")
 }
 
 /// `<package>/<path>`. The artifact of a node defined in YAML is a file below the path of its

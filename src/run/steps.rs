@@ -240,6 +240,13 @@ impl Steps for NodeSteps<'_> {
     fn run_hooks(&mut self, time: HookTime) -> StepResult {
         self.may_go_on()?;
         let Some(config) = self.run.node.typed.build() else { return Ok(()) };
+        let is_due = self.run.bindings.batch().is_none_or(|batch| match time {
+            HookTime::BeforeOutside | HookTime::BeforeInside => batch.is_first,
+            HookTime::AfterInside | HookTime::AfterOutside => batch.is_last,
+        });
+        if !is_due {
+            return Ok(());
+        }
         let (key, hooks, inside) = match time {
             HookTime::BeforeOutside => ("pre-hook", &config.pre_hooks, false),
             HookTime::BeforeInside => ("pre-hook", &config.pre_hooks, true),

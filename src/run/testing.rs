@@ -85,6 +85,7 @@ impl Trial {
             system: project.system,
             target_path,
             cancel: cancel.clone(),
+            stopping: CancelToken::default(),
             builds,
             published: Mutex::default(),
             pace: Default::default(),

@@ -1,6 +1,7 @@
 //! A worker: a thread that runs one step at a time.
 
 use super::RunContext;
+use super::batches::BatchProgress;
 use super::build::{BuildResult, BuildTask, build_node};
 use super::export::run_export;
 use super::failure::database_error;
@@ -51,6 +52,7 @@ pub(super) struct StepTask {
 /// A worker's message about its step.
 pub(super) enum WorkerMessage {
     Waiting { step: usize, text: Option<String> },
+    Batch { step: usize, progress: BatchProgress },
     Done(Box<StepDone>),
 }
 
@@ -66,9 +68,11 @@ struct Worker {
 impl Worker {
     fn run(self) {
         for task in &self.tasks {
-            let done = carry_out(&self.shared, &self.pool, self.number, &task, &|text| {
-                self.tell_waiting(task.step, text);
-            });
+            let news = StepNews {
+                waiting: &|text| self.tell_waiting(task.step, text),
+                batch: &|progress| self.tell_batch(task.step, progress),
+            };
+            let done = carry_out(&self.shared, &self.pool, self.number, &task, &news);
             if self.said.send(WorkerMessage::Done(Box::new(done))).is_err() {
                 break;
             }
@@ -78,6 +82,17 @@ impl Worker {
     fn tell_waiting(&self, step: usize, text: Option<&str>) {
         let _ = self.said.send(WorkerMessage::Waiting { step, text: text.map(str::to_owned) });
     }
+
+    fn tell_batch(&self, step: usize, progress: BatchProgress) {
+        let _ = self.said.send(WorkerMessage::Batch { step, progress });
+    }
+}
+
+/// What is told of a step while it runs.
+struct StepNews<'a> {
+    /// It waits for something; `None`: it goes on.
+    waiting: &'a dyn Fn(Option<&str>),
+    batch: &'a (dyn Fn(BatchProgress) + Sync),
 }
 
 /// Starts worker threads, possibly fewer than asked for if the system refuses. Returns the queue of
@@ -120,14 +135,14 @@ fn carry_out(
     pool: &Arc<Pool>,
     worker: usize,
     task: &StepTask,
-    waiting: &dyn Fn(Option<&str>),
+    news: &StepNews<'_>,
 ) -> StepDone {
     let started = shared.system.now();
     let clock = Clock::start();
     let built = match task.action {
         Action::NoOp => BuildResult::plain(NodeOutcome::no_op()),
         _ => match pool.lease() {
-            Ok(lease) => carry_out_on(shared, pool, task, lease, waiting),
+            Ok(lease) => carry_out_on(shared, pool, task, lease, news),
             Err(e) => {
                 let e = database_error(&e, shared.compiler.manifest.node(task.node));
                 BuildResult::plain(NodeOutcome::error(*e.diagnostic, e.transient))
@@ -142,14 +157,16 @@ fn carry_out_on(
     pool: &Arc<Pool>,
     task: &StepTask,
     lease: Lease,
-    waiting: &dyn Fn(Option<&str>),
+    news: &StepNews<'_>,
 ) -> BuildResult {
     let (node, connection): (&Node, &Connection) =
         (shared.compiler.manifest.node(task.node), &lease);
     let (guards, existing) = (task.guards.as_slice(), &task.existing);
     let result = catch_unwind(AssertUnwindSafe(|| match task.action {
         Action::Build => {
-            build_node(&BuildTask { shared, pool, node, guards, existing, connection }, waiting)
+            let tell = news.batch;
+            let task = BuildTask { shared, pool, node, guards, existing, connection, tell };
+            build_node(&task, news.waiting)
         }
         Action::Test => {
             let bindings = Arc::new(shared.compiler.bindings(false));

@@ -19,6 +19,9 @@ pub(crate) use previous::PreviousState;
 use crate::config::SelectorDefinition;
 use crate::diag::{Checked, Code, Diagnostic};
 use crate::manifest::{Manifest, NodeId, NodeKind, NodeSet, ResourceType};
+use crate::outcome::BatchResults;
+use std::collections::HashMap;
+use std::sync::Arc;
 
 /// The selection arguments of a command line.
 #[derive(Clone, Debug, Default)]
@@ -43,6 +46,10 @@ pub(crate) struct RetriedNodes {
     /// Tests that did succeed. They run again with the nodes that they test, so that nothing is
     /// published without them.
     pub(crate) passed_tests: Vec<String>,
+    /// The batches of models some of whose batches succeeded, by unique id.
+    pub(crate) batches: Arc<HashMap<String, BatchResults>>,
+    /// When the earlier run began: its batches reach up to then.
+    pub(crate) started: Option<jiff::Timestamp>,
 }
 
 impl RetriedNodes {

@@ -2,7 +2,7 @@
 
 use super::{ArtifactMetadata, head, time};
 use crate::config::Json;
-use crate::outcome::RunResult;
+use crate::outcome::{BatchResults, RunResult};
 use crate::secret::Scrubber;
 use crate::system::{System, SystemError};
 use camino::Utf8Path;
@@ -58,6 +58,6 @@ fn line(result: &RunResult, scrubber: &Scrubber) -> Json {
         "compiled": outcome.compiled.is_some(),
         "compiled_code": outcome.compiled.as_ref().map(|c| c.as_str()),
         "relation_name": result.relation_name,
-        "batch_results": null,
+        "batch_results": outcome.batches.as_ref().map(BatchResults::to_json),
     })
 }

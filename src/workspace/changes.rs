@@ -2,7 +2,7 @@
 //! it in the database.
 
 use super::prepare::{build_run_context, default_run_options};
-use super::request::ChangeOptions;
+use super::request::{BuildOptions, ChangeOptions};
 use super::{Notice, Notices, Revision};
 use crate::changes::{
     ComparisonInputs, Judgement, NodeDefinition, Verdict, fingerprint_definitions, judge_nodes,
@@ -73,14 +73,15 @@ impl KnownNodes {
         self,
         versions: FastMap<NodeId, String>,
         fingerprints_content: bool,
-        empty: bool,
+        options: &BuildOptions,
     ) -> Arc<PublicationState> {
         let mut parts: FastMap<_, _> =
             self.own.into_iter().map(|(id, own)| (id, own.parts)).collect();
-        if empty {
-            // A relation built with `--empty` has to be rebuilt by the next build.
+        // A relation built from no rows, or from some, has to be rebuilt by the next build.
+        let partial = [("empty", options.empty), ("sample", options.times.sample.is_some())];
+        for (part, _) in partial.into_iter().filter(|(_, is_so)| *is_so) {
             parts.values_mut().for_each(|parts| {
-                Arc::make_mut(parts).insert("empty".to_owned(), "true".to_owned());
+                Arc::make_mut(parts).insert(part.to_owned(), "true".to_owned());
             });
         }
         Arc::new(PublicationState {

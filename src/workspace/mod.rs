@@ -40,7 +40,7 @@ pub(crate) use prepare::{
     PreparedRun, RunInputs, build_run_context, default_run_options, prepare_run, run_and_time,
 };
 pub(crate) use reading::{ProjectReading, WatchedFolder, repeat_reading};
-pub(crate) use request::{BuildOptions, ChangeOptions, resource_types_of};
+pub(crate) use request::{BuildOptions, ChangeOptions, EventTimeOptions, resource_types_of};
 pub(crate) use revision::{NodeDefinitions, Revision};
 pub(crate) use settings::Settings;
 pub(crate) use unchanged::{FinishedBuild, UnchangedCheck};

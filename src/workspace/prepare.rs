@@ -147,7 +147,7 @@ pub(crate) fn prepare_run(
             retain_stale(&revision.manifest, &mut selected, &found);
             verdicts = Some(found);
         }
-        notes = Some(known.into_publication_state(versions, make, options.empty));
+        notes = Some(known.into_publication_state(versions, make, options));
     }
     let is_built = |id: NodeId| options.publishes_relations() && selected.contains(id);
     let deferred = revision.defer_relations(&selected, &is_built, &existing)?;
@@ -166,6 +166,8 @@ pub(crate) fn prepare_run(
         sample: if options.changed.is_some_and(|c| c.edits_only) { SAMPLE } else { 0 },
         deferred,
         cloned: revision.find_cloned(options)?,
+        sampled: options.times.sample,
+        batches: options.batch_options(start_of_build(revision, options)),
         conditional_steps: verdicts
             .as_ref()
             .map(|v| conditional_steps(&plan, v))
@@ -174,6 +176,12 @@ pub(crate) fn prepare_run(
     };
     let shared = build_run_context(revision, inputs.cancel, &selected, &plan, run_options, notes);
     Ok(PreparedRun { plan, verdicts, shared, existing, warehouse, cancel: inputs.cancel.clone() })
+}
+
+/// When a build began. A command that stays begins anew with each build.
+fn start_of_build(revision: &Revision, options: &BuildOptions) -> jiff::Timestamp {
+    let stays = options.changed.is_some_and(|changed| changed.edits_only);
+    if stays { revision.settings.system.now() } else { revision.settings.started }
 }
 
 /// The indices of the steps that have to run only if one of their inputs changes.
@@ -265,6 +273,7 @@ pub(crate) fn build_run_context(
         target_path: manifest.project.target_path.clone(),
         builds: relations.map(|r| r.key(manifest.project.dialect)).collect(),
         cancel: cancel.clone(),
+        stopping: CancelToken::default(),
         published: Mutex::default(),
         publishing: Mutex::new(()),
         scratch: crate::adapter::open_scratch_database,

@@ -1,7 +1,8 @@
 //! The options of commands that build, run or test.
 
-use crate::manifest::ResourceType;
+use crate::manifest::{EventWindow, ResourceType};
 use crate::plan::CommandVerb;
+use crate::run::BatchOptions;
 use crate::select::Selection;
 
 #[derive(Clone, Debug)]
@@ -15,6 +16,16 @@ pub(crate) struct BuildOptions {
     pub(crate) audit: bool,
     /// Builds only what has changed since the last publication.
     pub(crate) changed: Option<ChangeOptions>,
+    pub(crate) times: EventTimeOptions,
+}
+
+/// Which event times are built and read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct EventTimeOptions {
+    /// The batches of microbatch models that are built.
+    pub(crate) window: Option<EventWindow>,
+    /// The rows of inputs with an event time that are read.
+    pub(crate) sample: Option<EventWindow>,
 }
 
 impl BuildOptions {
@@ -29,6 +40,17 @@ impl BuildOptions {
             empty: false,
             audit: true,
             changed: None,
+            times: EventTimeOptions::default(),
+        }
+    }
+
+    /// Which batches are built by a command that was started at a time.
+    pub(crate) fn batch_options(&self, started: jiff::Timestamp) -> BatchOptions {
+        let retried = self.selection.retried.as_ref();
+        BatchOptions {
+            window: self.times.sample.or(self.times.window),
+            now: retried.and_then(|r| r.started).unwrap_or(started),
+            retried: retried.map(|r| r.batches.clone()).unwrap_or_default(),
         }
     }
 

@@ -21,7 +21,7 @@ use crate::inspect::inspect_relations;
 use crate::load::{FileKind, LoadedProject, SEED_HASH_LIMIT};
 use crate::manifest::{Node, NodeId, NodeKind, NodeSet, ResourceType};
 use crate::run::{Event, NodeVerdict, report_empty_run};
-use crate::select::Selection;
+use crate::select::{RetriedNodes, Selection};
 use crate::state::{UnchangedRecord, is_external};
 use crate::system::SystemError;
 use camino::{Utf8Path, Utf8PathBuf};
@@ -277,6 +277,7 @@ fn write_options(key: KeyWriter, options: &BuildOptions) -> KeyWriter {
         empty,
         audit,
         changed,
+        times,
     } = options;
     let key = [full_refresh, fail_fast, store_failures, empty, audit]
         .into_iter()
@@ -287,6 +288,9 @@ fn write_options(key: KeyWriter, options: &BuildOptions) -> KeyWriter {
         }
         None => key.optional(None),
     };
+    let key = [times.window, times.sample].into_iter().fold(key, |key, window| {
+        key.optional(window.map(|w| format!("{} {}", w.start, w.end)).as_deref())
+    });
     let Selection {
         select,
         exclude,
@@ -306,7 +310,7 @@ fn write_options(key: KeyWriter, options: &BuildOptions) -> KeyWriter {
         None => key.optional(None),
     };
     match retried {
-        Some(retried) => key.texts(&retried.failed).texts(&retried.passed_tests),
+        Some(RetriedNodes { failed, passed_tests, .. }) => key.texts(failed).texts(passed_tests),
         None => key.optional(None),
     }
 }

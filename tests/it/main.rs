@@ -16,6 +16,7 @@ mod found;
 mod incremental;
 mod layering;
 mod messages;
+mod microbatch;
 mod operations;
 mod packages;
 mod postgres;

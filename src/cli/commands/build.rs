@@ -95,6 +95,7 @@ fn options_of(flags: &Flags, verb: CommandVerb, selection: &SelectionArgs) -> Bu
         empty: flags.empty,
         audit: !flags.no_audit,
         changed: None,
+        times: flags.times,
     }
 }
 

@@ -21,7 +21,7 @@ use super::{CommandResult, Invocation};
 pub(super) fn run_command(cli: &Cli, invocation: Invocation<'_>) -> CommandResult {
     match &cli.command {
         Command::Build { selection, run } => build::build_selected(invocation, selection, run),
-        Command::Run { selection, full_refresh, empty } => {
+        Command::Run { selection, full_refresh, empty, .. } => {
             build::run_selected(invocation, selection, *full_refresh, *empty)
         }
         Command::Test { selection, store_failures } => {

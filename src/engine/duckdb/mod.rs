@@ -10,8 +10,8 @@ mod untouched;
 pub(crate) use target::{AttachedDatabase, DuckDbOptions, target_of_path};
 
 use super::{
-    AdapterTraits, Dialect, EngineCapabilities, EngineSpec, ReferenceName, ScratchTables,
-    SeedLoading, TransactionSupport, TypeNames, WriteConcurrency,
+    AdapterTraits, BatchConcurrency, Dialect, EngineCapabilities, EngineSpec, ReferenceName,
+    ScratchTables, SeedLoading, TransactionSupport, TypeNames, WriteConcurrency,
 };
 
 /// How DuckDB writes and compares names.
@@ -43,6 +43,7 @@ pub(crate) static SPEC: EngineSpec = EngineSpec {
         unique_constraint_names: false,
         is_shared: false,
         writers: WriteConcurrency::Many,
+        batches: BatchConcurrency::Usual,
         brackets_queries: true,
         keeps_types_of_queries: true,
         times_are_texts: false,

@@ -10,8 +10,8 @@ mod types;
 pub(crate) use target::{PostgresOptions, SslMode};
 
 use super::{
-    AdapterTraits, Dialect, EngineCapabilities, EngineSpec, ReferenceName, ScratchTables,
-    SeedLoading, TransactionSupport, TypeNames, WriteConcurrency,
+    AdapterTraits, BatchConcurrency, Dialect, EngineCapabilities, EngineSpec, ReferenceName,
+    ScratchTables, SeedLoading, TransactionSupport, TypeNames, WriteConcurrency,
 };
 
 /// How Postgres writes and compares names.
@@ -39,6 +39,7 @@ pub(crate) static SPEC: EngineSpec = EngineSpec {
         unique_constraint_names: true,
         is_shared: true,
         writers: WriteConcurrency::Many,
+        batches: BatchConcurrency::Asked,
         brackets_queries: true,
         keeps_types_of_queries: true,
         times_are_texts: false,

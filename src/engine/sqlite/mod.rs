@@ -11,8 +11,8 @@ pub(crate) use target::SqliteOptions;
 pub(crate) use types::affinity_of;
 
 use super::{
-    AdapterTraits, Dialect, EngineCapabilities, EngineSpec, ReferenceName, ScratchTables,
-    SeedLoading, TransactionSupport, TypeNames, WriteConcurrency,
+    AdapterTraits, BatchConcurrency, Dialect, EngineCapabilities, EngineSpec, ReferenceName,
+    ScratchTables, SeedLoading, TransactionSupport, TypeNames, WriteConcurrency,
 };
 
 /// How SQLite writes and compares names: a schema is a file, and names have no database.
@@ -43,13 +43,14 @@ pub(crate) static SPEC: EngineSpec = EngineSpec {
         // Other processes may write between two transactions.
         is_shared: true,
         writers: WriteConcurrency::One,
+        batches: BatchConcurrency::Never,
         brackets_queries: false,
         keeps_types_of_queries: false,
         times_are_texts: true,
         alters_types: false,
         locks_for_columns: false,
         default_strategy: ("delete+insert", "append"),
-        strategies: &["append", "delete+insert"],
+        strategies: &["append", "delete+insert", "microbatch"],
     },
     adapter: AdapterTraits {
         package: "dbt_sqlite",

@@ -1,6 +1,6 @@
 //! The typed configs of nodes that are built as relations.
 
-use super::super::NodeConfig;
+use super::super::{MicrobatchConfig, NodeConfig};
 use crate::config::{Json, python_str};
 use std::collections::BTreeMap;
 
@@ -33,6 +33,8 @@ pub(crate) struct Hook {
 pub(crate) struct ModelConfig {
     pub(crate) build: BuildConfig,
     pub(crate) incremental: IncrementalConfig,
+    /// `None`: the model is not built in batches.
+    pub(crate) microbatch: Option<MicrobatchConfig>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -135,6 +137,7 @@ impl ModelConfig {
         ModelConfig {
             build: BuildConfig::read(config),
             incremental: IncrementalConfig::read(config),
+            microbatch: None,
         }
     }
 }

@@ -11,7 +11,7 @@ use build::{BuildConfig, ModelConfig, SeedConfig, SnapshotConfig};
 pub(crate) use build::{HardDeletes, Hook, IncrementalConfig, OnSchemaChange};
 pub(crate) use test::{TestConfig, TestSeverity};
 
-use super::{NodeConfig, ResourceType};
+use super::{MicrobatchConfig, NodeConfig, ResourceType};
 
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum TypedConfig {
@@ -49,6 +49,22 @@ impl TypedConfig {
             TypedConfig::Model(model) => Some(&model.incremental),
             _ => None,
         }
+    }
+
+    /// The batches of a model that is built in batches.
+    pub(crate) fn microbatch(&self) -> Option<&MicrobatchConfig> {
+        match self {
+            TypedConfig::Model(model) => model.microbatch.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// Whether batches are used depends on the macros of the project, so `resolve` sets them.
+    pub(crate) fn with_microbatch(mut self, batches: Option<MicrobatchConfig>) -> TypedConfig {
+        if let TypedConfig::Model(model) = &mut self {
+            model.microbatch = batches;
+        }
+        self
     }
 
     pub(crate) fn seed(&self) -> Option<&SeedConfig> {

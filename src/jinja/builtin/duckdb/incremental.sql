@@ -42,10 +42,13 @@
   {%- if not event_time or conditions | length < 2 -%}
     {%- do exceptions.raise_compiler_error('microbatch needs `event_time` and a batch with a start and an end') -%}
   {%- endif -%}
-  {%- set window = (conditions + (arg_dict['incremental_predicates'] or [])) | join('\n    and ') -%}
+  {%- set window = conditions | join('\n    and ') -%}
+  {%- for predicate in arg_dict['incremental_predicates'] or [] -%}
+    {%- do conditions.append('(' ~ predicate ~ ')') -%}
+  {%- endfor -%}
   {%- set columns = get_quoted_csv(arg_dict['dest_columns'] | map(attribute='name')) -%}
   delete from {{ target }}
-  where {{ window }};
+  where {{ conditions | join('\n    and ') }};
 
   insert into {{ target }} ({{ columns }})
   select {{ columns }}
