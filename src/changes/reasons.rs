@@ -307,6 +307,7 @@ impl State<'_> {
             ResourceType::Model
             | ResourceType::Seed
             | ResourceType::Snapshot
+            | ResourceType::Function
             | ResourceType::Test
             | ResourceType::UnitTest => self.stored(node),
             _ => {}
@@ -333,7 +334,8 @@ impl State<'_> {
         let before = self.compare.recorded.get(&*node.unique_id);
         let taint = parents.iter().find_map(|p| self.taints.get(p)).cloned();
         let own = self.compare.definitions.get(&node.id);
-        let view = !test && node.materialization() == Some(Materialization::View);
+        let has_no_rows = [Materialization::View, Materialization::Function];
+        let view = !test && node.materialization().is_some_and(|m| has_no_rows.contains(&m));
         if let (true, Some(taint)) =
             (view, taint.clone().or_else(|| own?.volatile.clone().map(Taint::Volatile)))
         {

@@ -136,15 +136,18 @@ impl Compiler {
         self.session_of(subject_of(node), node, bindings, existing, db)
     }
 
-    /// A session in which a node builds a candidate, beside the published relation.
+    /// A session in which a node builds a candidate, beside the published relation. `compiled` is
+    /// its SQL, for macros that read it from `model`.
     pub(crate) fn building(
         &self,
         node: &Node,
+        compiled: Option<&SqlText>,
         bindings: &Arc<Bindings>,
         existing: &Arc<ExistingRelations>,
         db: DatabaseAccess,
     ) -> Arc<RenderSession> {
         let mut subject = subject_of(node);
+        subject.compiled = compiled.map(|sql| Arc::from(sql.as_str()));
         subject.extra.push((crate::context::BUILDS_CANDIDATE, true.into()));
         self.session_of(subject, node, bindings, existing, db)
     }
@@ -194,7 +197,8 @@ impl Compiler {
         if node.sql {
             return Ok(());
         }
-        let message = format!("`{}` is a Python model, which cannot be run", node.name);
+        let kind = node.resource_type().as_str();
+        let message = format!("`{}` is a Python {kind}, which cannot be run", node.name);
         let d = Diagnostic::error(Code::PythonNeeded, message)
             .primary(node.span, "rewrite it in SQL, or leave it out: --exclude");
         Err(CompileError::Diagnostic(Box::new(d)))

@@ -61,6 +61,8 @@ pub(crate) struct EngineCapabilities {
     pub(crate) alters_types: bool,
     /// A change of columns locks the table against readers, so it runs in a transaction of its own.
     pub(crate) locks_for_columns: bool,
+    /// A project can define functions of the database.
+    pub(crate) has_functions: bool,
     /// The default incremental strategy: (with a unique key, without).
     pub(crate) default_strategy: (&'static str, &'static str),
     pub(crate) strategies: &'static [&'static str],

@@ -364,12 +364,13 @@ fn defaults(kind: ResourceType) -> Vec<(&'static str, Json)> {
             ("enabled", Json::Bool(true)),
             ("static_analysis", Json::Null),
         ],
-        ResourceType::Function => vec![
-            ("enabled", Json::Bool(true)),
-            ("materialized", Json::from("function")),
-            ("tags", Json::Array(Vec::new())),
-            ("meta", Json::Object(JsonMap::new())),
-        ],
+        ResourceType::Function => {
+            let mut all = relation_defaults("function");
+            all.push(("type", Json::from("scalar")));
+            let others = ["volatility", "runtime_version", "entry_point"];
+            all.extend(others.map(|key| (key, Json::Null)));
+            all
+        }
         _ => relation_defaults("view"),
     }
 }

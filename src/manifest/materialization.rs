@@ -13,6 +13,7 @@ pub(crate) enum Materialization {
     Snapshot,
     Seed,
     Ephemeral,
+    Function,
 }
 
 /// The properties of a materialization.
@@ -37,11 +38,12 @@ impl Materialization {
         Materialization::Snapshot,
         Materialization::Seed,
         Materialization::Ephemeral,
+        Materialization::Function,
     ];
 
     /// The names of those that a model can have.
     pub(crate) fn of_models() -> Vec<&'static str> {
-        let others = [Materialization::Seed, Materialization::Snapshot];
+        let others = [Materialization::Seed, Materialization::Snapshot, Materialization::Function];
         let all = Materialization::ALL.iter().filter(|one| !others.contains(one));
         all.map(|one| one.name()).collect()
     }
@@ -68,6 +70,7 @@ impl Materialization {
             }
             Materialization::Seed => ("seed", Some(RelationKind::Table), None, false),
             Materialization::Ephemeral => ("ephemeral", None, None, false),
+            Materialization::Function => ("function", Some(RelationKind::Function), None, false),
         };
         Facts { name, kind, create, grows }
     }

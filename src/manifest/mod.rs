@@ -11,6 +11,7 @@ mod config;
 mod configs;
 mod contract;
 mod freshness;
+mod function;
 mod graph;
 mod lookup;
 mod materialization;
@@ -28,6 +29,7 @@ pub(crate) use configs::{
     HardDeletes, Hook, IncrementalConfig, OnSchemaChange, TestConfig, TestSeverity, TypedConfig,
 };
 pub(crate) use freshness::{FreshnessStatus, FreshnessThreshold};
+pub(crate) use function::{Function, FunctionArgument, FunctionKind, FunctionResult, Volatility};
 pub(crate) use graph::Graph;
 pub(crate) use lookup::{FoundNode, NodeLookup, same_version};
 pub(crate) use materialization::Materialization;

@@ -1,7 +1,8 @@
 //! The nodes of the graph.
 
 use super::{
-    Column, FreshnessThreshold, Materialization, NodeConfig, SemanticNode, TimeSpine, TypedConfig, UnitTest,
+    Column, FreshnessThreshold, Function, Materialization, NodeConfig, SemanticNode, TimeSpine,
+    TypedConfig, UnitTest,
 };
 use crate::config::{ExportType, Json, JsonMap, YamlMap};
 use crate::engine::{Relation, RelationKind};
@@ -95,6 +96,11 @@ impl ResourceType {
 
     pub(crate) fn is_refable(self) -> bool {
         matches!(self, ResourceType::Model | ResourceType::Seed | ResourceType::Snapshot)
+    }
+
+    /// Whether a build publishes something in the database for it: a relation or a function.
+    pub(crate) fn is_published(self) -> bool {
+        self.is_refable() || self == ResourceType::Function
     }
 }
 
@@ -252,7 +258,7 @@ pub(crate) enum NodeKind {
     Source(Box<SourceTable>),
     Exposure(Box<Exposure>),
     Export(Box<Export>),
-    Function(Json),
+    Function(Box<Function>),
     /// Resources of the semantic layer. They are contained in the manifest but not built.
     Semantic(SemanticNode),
     Operation {
@@ -298,6 +304,8 @@ pub(crate) struct Node {
     pub(crate) sources: Vec<SourceCall>,
     /// The metrics that a text, an exposure or a saved query names.
     pub(crate) metrics: Vec<RefCall>,
+    /// The functions that a text calls by `function()`.
+    pub(crate) functions: Vec<RefCall>,
     pub(crate) depends_on: Vec<NodeId>,
     pub(crate) macros: Vec<Arc<str>>,
     pub(crate) checksum: Checksum,
@@ -367,6 +375,10 @@ impl Node {
     pub(crate) fn is_ephemeral(&self) -> bool {
         matches!(self.kind, NodeKind::Model { .. })
             && self.materialization() == Some(Materialization::Ephemeral)
+    }
+
+    pub(crate) fn is_function(&self) -> bool {
+        matches!(self.kind, NodeKind::Function(_))
     }
 
     pub(crate) fn version(&self) -> Option<&VersionInfo> {

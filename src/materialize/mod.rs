@@ -9,6 +9,7 @@
 mod agate;
 mod candidate;
 mod delta;
+mod function;
 mod incremental;
 mod schema_change;
 mod seed;
@@ -164,6 +165,8 @@ pub(crate) struct MaterializationJob {
     /// Candidates and rejected relations that earlier runs left behind.
     pub(crate) leftovers: Vec<ExistingRelation>,
     pub(crate) seed: Option<SeedJob>,
+    /// The macro that creates the function, given its name.
+    pub(crate) function: Option<String>,
 }
 
 impl MaterializationJob {
@@ -221,6 +224,7 @@ pub(crate) fn store_node(
             stored::store_full(materialization, job, steps)
         }
         Materialization::Snapshot => snapshot::store_snapshot(job, steps),
+        Materialization::Function => function::store_function(job, steps),
         Materialization::Ephemeral => Ok(MaterializationOutcome::Published),
     }
 }

@@ -245,6 +245,7 @@ impl Case {
             has_inside_pre_hooks: false,
             leftovers: Vec::new(),
             seed: is_seed.then(seed),
+            function: None,
         }
     }
 

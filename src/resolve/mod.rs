@@ -16,6 +16,7 @@ mod edits;
 mod findings;
 mod fixtures;
 mod freshness;
+mod functions;
 mod macros;
 mod names;
 mod nodes;

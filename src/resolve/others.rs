@@ -166,6 +166,7 @@ impl NodeMaker<'_> {
             refs: Vec::new(),
             sources: Vec::new(),
             metrics: Vec::new(),
+            functions: Vec::new(),
             depends_on: Vec::new(),
             macros: Vec::new(),
             checksum: Checksum {
@@ -229,9 +230,6 @@ impl NodeMaker<'_> {
         (node.refs, node.sources) = (refs, sources);
         node.span = place;
         Some(node)
-    }
-
-        node
     }
 
     /// The references in a YAML value `ref('x')` or `source('a', 'b')`.

@@ -5,6 +5,7 @@ use super::audit::GuardResult;
 use super::clone::clone_node;
 use super::custom::build_by_macro;
 use super::failure::{compile_failure, internal_error};
+use super::function::find_creating_macro;
 use super::node::NodeRun;
 use super::publish::read_state_before_build;
 use super::seed::{offset_warnings, read_seed};
@@ -99,7 +100,12 @@ fn lock(
         return Ok(run.existing.clone());
     }
     let dialect = run.engine().dialect;
-    match run.ask(|warehouse| warehouse.find_relations(&helper_names(target, dialect))) {
+    let is_function = run.node.is_function();
+    let found = run.ask(|warehouse| match is_function {
+        true => Ok(warehouse.find_function(target)?.into_iter().collect()),
+        false => warehouse.find_relations(&helper_names(target, dialect)),
+    });
+    match found {
         Ok(found) => Ok(Arc::new(ExistingRelations::known(dialect, found, HashSet::new()))),
         Err(e) => {
             run.connection.with(|warehouse| warehouse.unlock(target));
@@ -162,7 +168,9 @@ pub(super) fn build_native(
         check_query(run, compiled)?;
     }
     let db = DatabaseAccess::Live(run.connection.clone());
-    let session = run.shared.compiler.building(node, run.bindings, run.existing, db);
+    // Only the macros of functions read the SQL from `model`.
+    let read = compiled.filter(|_| node.is_function()).map(|compiled| &*compiled.sql);
+    let session = run.shared.compiler.building(node, read, run.bindings, run.existing, db);
     let mut steps = NodeSteps {
         run: *run,
         pool: building.pool,
@@ -266,6 +274,7 @@ fn job_of(
         has_inside_pre_hooks: has_hook(&config.pre_hooks, true),
         leftovers: beside.iter().filter_map(|r| run.existing.find(r).cloned()).collect(),
         seed: if is_seed { Some(read_seed(run)?) } else { None },
+        function: find_creating_macro(run)?,
         target,
         engine,
     })
@@ -331,6 +340,9 @@ fn check_strategy(run: &NodeRun<'_>, materialization: Materialization) -> Result
 
 /// Drops the half-built candidate of a failed node.
 fn drop_candidate(run: &NodeRun<'_>, target: &Relation) {
+    if run.node.is_function() {
+        return;
+    }
     let candidate = candidate_name(target, run.engine().dialect);
     // The next build of the node drops it if this fails.
     let _ = run.connection.with(|warehouse| warehouse.drop_found(&candidate));
@@ -342,6 +354,10 @@ fn changes_of(
     target: &Relation,
     ending: &Result<MaterializationOutcome, NodeError>,
 ) -> Vec<(Relation, Option<ExistingRelation>)> {
+    if run.node.is_function() {
+        let found = run.connection.with(|warehouse| warehouse.find_function(target));
+        return found.into_iter().map(|found| (target.clone(), found)).collect();
+    }
     if ending.is_err() {
         drop_candidate(run, target);
     }

@@ -73,7 +73,8 @@ pub(super) fn read_state_before_build(
         columns: there.map(|r| column_pairs(&r.columns)),
     };
     let is_compared = before.version.as_ref().is_some_and(|v| tells_content(v));
-    if let Some(there) = there.filter(|there| there.kind != RelationKind::View)
+    let has_rows = |kind| !matches!(kind, RelationKind::View | RelationKind::Function);
+    if let Some(there) = there.filter(|there| has_rows(there.kind))
         && notes.fingerprints_content
         && !is_compared
         && let Ok(content) =
@@ -128,17 +129,22 @@ pub(super) fn write_publication(
         return Ok(None);
     };
     let dialect = warehouse.engine().dialect;
-    let listed = warehouse.list_columns_of_existing(relation)?;
-    let columns = column_pairs(&listed);
     let kind = node.relation_kind();
+    let listed = match kind {
+        RelationKind::Function => Vec::new(),
+        _ => warehouse.list_columns_of_existing(relation)?,
+    };
+    let columns = column_pairs(&listed);
     let content = match kind {
-        RelationKind::View => None,
+        RelationKind::View | RelationKind::Function => None,
         _ if notes.fingerprints_content => Some(warehouse.fingerprint_content(relation, &listed)?),
         _ => None,
     };
     let version = match &content {
         Some(content) => content_version(content, &columns),
-        None if kind == RelationKind::View => version_of_view(own, &before.parents),
+        None if matches!(kind, RelationKind::View | RelationKind::Function) => {
+            version_of_view(own, &before.parents)
+        }
         None => format!("build:{}", uuid::Uuid::new_v4().simple()),
     };
     let fingerprint = PublicationFingerprint {
@@ -149,7 +155,10 @@ pub(super) fn write_publication(
             relation: relation.render(dialect),
             kind: kind.as_str().to_owned(),
             columns,
-            id: warehouse.relation_id(relation)?,
+            id: match kind {
+                RelationKind::Function => warehouse.find_function(relation)?.and_then(|f| f.id),
+                _ => warehouse.relation_id(relation)?,
+            },
             rows: content.as_ref().map(|c| c.rows),
         }),
     };
@@ -179,7 +188,7 @@ pub(super) fn record_tests(
         }
         let Some(node) = manifest.get(&result.unique_id) else { continue };
         let Some(own) =
-            notes.definitions.get(&node.id).filter(|_| !node.resource_type().is_refable())
+            notes.definitions.get(&node.id).filter(|_| !node.resource_type().is_published())
         else {
             continue;
         };

@@ -13,6 +13,7 @@ mod exports;
 mod faults;
 mod flags;
 mod found;
+mod functions;
 mod incremental;
 mod layering;
 mod messages;

@@ -1,6 +1,6 @@
 //! The typed configs of nodes that are built as relations.
 
-use super::super::NodeConfig;
+use super::super::{FunctionKind, NodeConfig};
 use crate::config::{Json, python_str};
 use std::collections::BTreeMap;
 
@@ -92,6 +92,12 @@ pub(crate) struct SnapshotConfig {
     column_names: BTreeMap<String, String>,
 }
 
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct FunctionConfig {
+    pub(crate) build: BuildConfig,
+    pub(crate) kind: FunctionKind,
+}
+
 /// What happens to the versions of a row that was deleted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum HardDeletes {
@@ -136,6 +142,13 @@ impl ModelConfig {
             build: BuildConfig::read(config),
             incremental: IncrementalConfig::read(config),
         }
+    }
+}
+
+impl FunctionConfig {
+    pub(super) fn read(config: &NodeConfig) -> FunctionConfig {
+        let kind = config.text("type").and_then(|word| FunctionKind::parse(&word));
+        FunctionConfig { build: BuildConfig::read(config), kind: kind.unwrap_or_default() }
     }
 }
 

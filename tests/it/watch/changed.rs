@@ -296,8 +296,7 @@ fn while_nothing_moves_the_database_is_not_opened() {
     // The manifest is written again if it is missing or was made with other variables. This does
     // not require opening the database.
     let inputs = || {
-        let facts: serde_json::Value =
-            serde_json::from_str(&p.read("target/strata.json")).unwrap();
+        let facts: serde_json::Value = serde_json::from_str(&p.read("target/strata.json")).unwrap();
         assert!(p.path().join("target/manifest.json").exists());
         facts["manifest"]["inputs"].as_str().unwrap().to_owned()
     };
