@@ -4,7 +4,7 @@ use super::NodeDefinition;
 use crate::config::Json;
 use crate::engine::{ExistingColumn, ExistingRelations};
 use crate::hash::{FastMap, Fingerprint};
-use crate::manifest::{Manifest, Materialization, Node, NodeId, NodeKind, ResourceType};
+use crate::manifest::{Manifest, Node, NodeId, NodeKind, ResourceType};
 use crate::outcome::{PublicationFingerprint, column_pairs};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
@@ -334,8 +334,7 @@ impl State<'_> {
         let before = self.compare.recorded.get(&*node.unique_id);
         let taint = parents.iter().find_map(|p| self.taints.get(p)).cloned();
         let own = self.compare.definitions.get(&node.id);
-        let has_no_rows = [Materialization::View, Materialization::Function];
-        let view = !test && node.materialization().is_some_and(|m| has_no_rows.contains(&m));
+        let view = !test && node.materialization().is_some_and(|m| !m.has_rows());
         if let (true, Some(taint)) =
             (view, taint.clone().or_else(|| own?.volatile.clone().map(Taint::Volatile)))
         {

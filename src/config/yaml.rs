@@ -1,7 +1,7 @@
 //! Parses YAML into a tree with spans.
 
 use super::{Json, JsonMap, scalar};
-use crate::diag::{Checked, Code, Diagnostic, nearest_name};
+use crate::diag::{Checked, Code, DbtEvent, Diagnostic, nearest_name};
 use crate::source::{FileId, Span};
 use granit_parser::{Event, Parser, ScalarStyle};
 use serde::{Deserialize, Serialize};
@@ -387,8 +387,9 @@ impl Builder {
                     let (text, span) = (key.text.clone(), key.span);
                     if let Some(old) = map.set(key, node) {
                         self.diagnostics.push(
-                            Diagnostic::warning(
+                            Diagnostic::dbt_warning(
                                 Code::DuplicateKey,
+                                DbtEvent::DuplicateYAMLKeysDeprecation,
                                 format!("key `{text}` is written twice; the last one counts"),
                             )
                             .primary(span, "this one counts")
@@ -426,8 +427,9 @@ pub(crate) fn unknown_keys(map: &YamlMap, known: &[&str], what: &str, out: &mut 
     for (key, _) in map.iter() {
         if !known.contains(&&*key.text) {
             out.push(
-                Diagnostic::warning(
+                Diagnostic::dbt_warning(
                     Code::UnknownKey,
+                    DbtEvent::CustomKeyInObjectDeprecation,
                     format!("unknown key `{}` in {what}", key.text),
                 )
                 .primary(key.span, "nothing reads this")

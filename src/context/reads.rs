@@ -39,6 +39,8 @@ pub(crate) enum RenderQuestion {
     Invocation,
     /// The time at which the command started.
     Started,
+    /// Whether a moment, in microseconds since 1970 (UTC), is past.
+    IsPast(i64),
     MetadataEnv,
     /// The current time.
     Now,
@@ -76,6 +78,7 @@ impl cache::Question for RenderQuestion {
             RenderQuestion::Arguments => key.text("arguments"),
             RenderQuestion::Invocation => key.text("invocation"),
             RenderQuestion::Started => key.text("started"),
+            RenderQuestion::IsPast(moment) => key.text("is past").text(&moment.to_string()),
             RenderQuestion::MetadataEnv => key.text("metadata"),
             RenderQuestion::Graph => key.text("graph"),
             RenderQuestion::Node => key.text("node"),
@@ -183,12 +186,20 @@ impl ContextProject {
             RenderQuestion::Arguments => Some(facts.arguments),
             RenderQuestion::Invocation => Some(facts.invocation),
             RenderQuestion::Started => Some(facts.started),
+            RenderQuestion::IsPast(moment) => {
+                self.is_past(*moment).then(|| Fingerprint::of("past"))
+            }
             RenderQuestion::MetadataEnv => Some(facts.metadata),
             RenderQuestion::Now
             | RenderQuestion::Graph
             | RenderQuestion::Node
             | RenderQuestion::Selected => return None,
         })
+    }
+
+    /// Whether a moment, in microseconds since 1970 (UTC), is past.
+    pub(crate) fn is_past(&self, moment: i64) -> bool {
+        moment <= self.system.now().as_microsecond()
     }
 
     /// Reads an input now.

@@ -7,7 +7,7 @@ use crate::diag::nearest_name;
 use crate::engine::{EngineSpec, RelationKind};
 use crate::hash::FastMap;
 use crate::jinja::{Args, error};
-use crate::manifest::{FoundNode, Manifest, NodeId, NodeLookup, RefCall, SourceCall};
+use crate::manifest::{FoundNode, Manifest, Node, NodeId, NodeLookup, RefCall, SourceCall};
 use crate::source::Span;
 use minijinja::value::Value;
 use minijinja::{Error, State};
@@ -270,6 +270,13 @@ impl Bindings {
     }
 }
 
+/// The plugin of dbt-duckdb that reads a source.
+fn plugin_of(source: &Node) -> Option<String> {
+    let meta = source.config.map("meta");
+    let plugin = source.config.get("plugin").or_else(|| meta?.get("plugin"))?;
+    (!plugin.is_null()).then(|| crate::config::python_str(plugin))
+}
+
 fn source(
     state: &mut State<'_, '_>,
     session: &Arc<RenderSession>,
@@ -290,6 +297,17 @@ fn source(
     let Some(runtime) = &session.runtime else { return Ok(none()) };
     match runtime.manifest.lookup.find_source(&call.source, &call.table, &session.package) {
         FoundNode::Node(id) => {
+            let reads_files = session.project.target.engine.capabilities.reads_files;
+            let plugin = plugin_of(runtime.manifest.node(id)).filter(|_| reads_files);
+            if let Some(plugin) = plugin {
+                return Err(session.stop(Abort::UnknownRef {
+                    message: format!(
+                        "source `{source}.{table}` is read by the plugin `{plugin}` of dbt-duckdb, which is Python"
+                    ),
+                    span,
+                    help: Some("read its file by `external_location`, or load it before".to_owned()),
+                }));
+            }
             // Unlike a model, a source need not be recorded at parse: it does not affect the order
             // of the run, and dbt does not check it either.
             target(session, id, span)

@@ -163,6 +163,12 @@ codes! {
     SemanticDoubt "W0012" "something doubtful in the semantic layer"
         "It works, but the numbers may not be what is meant: an input of a derived metric that its `expr` does not use, a \
          granularity that no time spine has. dbt warns of the same (`SemanticValidationFailure`).";
+    DeprecatedModel "W0013" "a model that is out of date"
+        "The `deprecation_date` of the model is past. Disable it, remove it, or change the date.";
+    DeprecatedReference "W0014" "a model that reads one that is out of date"
+        "The `deprecation_date` of the model that is read is past. Read another version or another model.";
+    UpcomingDeprecation "W0015" "a model that reads one that will be out of date"
+        "The model that is read has a `deprecation_date`. Read another version or another model before that day.";
     UserWarning "W1001" "a warning that the project raised itself"
         "The project or a package called `exceptions.warn(...)`.";
 }

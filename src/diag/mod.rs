@@ -5,10 +5,12 @@
 //! it, or where it is printed.
 
 mod code;
+mod dbt_event;
 mod render;
 mod warnings;
 
 pub(crate) use code::{Code, explain_code};
+pub(crate) use dbt_event::DbtEvent;
 pub(crate) use render::{diagnostic_json, one_line, render_diagnostic};
 pub(crate) use warnings::{WarningLevel, WarningOptions};
 
@@ -41,6 +43,8 @@ pub(crate) struct Diagnostic {
     pub(crate) help: Vec<String>,
     /// Whether it reports a missing relation, which may exist by the time of the build.
     pub(crate) names_missing: bool,
+    /// What dbt calls the warning; `None` for an error, and if dbt does not warn of it.
+    pub(crate) event: Option<DbtEvent>,
 }
 
 impl Diagnostic {
@@ -50,6 +54,17 @@ impl Diagnostic {
 
     pub(crate) fn warning(code: Code, message: impl Into<String>) -> Diagnostic {
         Diagnostic::new(Severity::Warning, code, message.into())
+    }
+
+    /// A warning that dbt has, too, by the name of its event.
+    pub(crate) fn dbt_warning(
+        code: Code,
+        event: DbtEvent,
+        message: impl Into<String>,
+    ) -> Diagnostic {
+        let mut warning = Diagnostic::warning(code, message);
+        warning.event = Some(event);
+        warning
     }
 
     fn new(severity: Severity, code: Code, message: String) -> Diagnostic {
@@ -62,6 +77,7 @@ impl Diagnostic {
             notes: Vec::new(),
             help: Vec::new(),
             names_missing: false,
+            event: None,
         }
     }
 

@@ -8,7 +8,7 @@
 //! `Deprecations`, this over `all`; at one level `silence` takes precedence over `warn`, and this
 //! over `error`.
 
-use super::{Code, nearest_name};
+use super::{Code, DbtEvent, nearest_name};
 use serde_json::{Map, Value};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,110 +26,11 @@ pub(crate) struct WarningOptions {
     silence: Vec<String>,
 }
 
-/// dbt's event for a test with a warning.
-const TEST: &str = "LogTestResult";
-
 const DEPRECATIONS: &str = "Deprecations";
 
 /// Warnings that dbt does not have. `all` does not cover them, so that projects from dbt do not fail;
 /// they can be named.
 const OURS_ALONE: [Code; 3] = [Code::Ignored, Code::EmptyModel, Code::UnknownEngine];
-
-/// The events of dbt that correspond to a code.
-fn events(code: Code) -> &'static [&'static str] {
-    match code {
-        Code::UnusedConfig => &["UnusedResourceConfigPath"],
-        Code::UnknownNode => &[
-            "NoNodeForYamlKey",
-            "MacroNotFoundForPatch",
-            "UnusedTables",
-            "WrongResourceSchemaFile",
-        ],
-        Code::NoteTest => &["NodeNotFoundOrDisabled"],
-        Code::EmptySelection => &["NoNodesForSelectionCriteria", "NoNodesSelected", "NothingToDo"],
-        Code::UserWarning => &["JinjaLogWarning"],
-        Code::UnpinnedPackage => &["DepsUnpinned"],
-        Code::ScrubbedAddress => &["DepsScrubbedPackageName"],
-        Code::SemanticDoubt => &["SemanticValidationFailure"],
-        Code::DuplicateKey => &["DuplicateYAMLKeysDeprecation"],
-        Code::UnknownKey => &[
-            "CustomTopLevelKeyDeprecation",
-            "CustomKeyInConfigDeprecation",
-            "CustomKeyInObjectDeprecation",
-        ],
-        _ => &[],
-    }
-}
-
-fn is_deprecation(code: Code) -> bool {
-    matches!(code, Code::Deprecated | Code::DuplicateKey | Code::UnknownKey)
-}
-
-/// Warnings of dbt 1.11 without a code in Strata. The options may contain their names.
-const OTHERS: &[&str] = &[
-    DEPRECATIONS,
-    TEST,
-    "ArgumentsPropertyInGenericTestDeprecation",
-    "ConfigDataPathDeprecation",
-    "ConfigLogPathDeprecation",
-    "ConfigSourcePathDeprecation",
-    "ConfigTargetPathDeprecation",
-    "CustomOutputPathInSourceFreshnessDeprecation",
-    "DeprecatedModel",
-    "DeprecatedReference",
-    "DeprecationsSummary",
-    "DuplicateNameDistinctNodeTypesDeprecation",
-    "EnvironmentVariableNamespaceDeprecation",
-    "EnvironmentVariableRenamed",
-    "ExposureNameDeprecation",
-    "FreshnessConfigProblem",
-    "GenericJSONSchemaValidationDeprecation",
-    "InternalDeprecation",
-    "InvalidConcurrentBatchesConfig",
-    "InvalidMacroAnnotation",
-    "InvalidValueForField",
-    "LogBatchResult",
-    "LogFreshnessResult",
-    "LogFunctionResult",
-    "LogModelResult",
-    "LogNodeResult",
-    "LogSeedResult",
-    "LogSnapshotResult",
-    "MFCumulativeTypeParamsDeprecation",
-    "MFTimespineWithoutYamlConfigurationDeprecation",
-    "MetricAttributesRenamed",
-    "MicrobatchMacroOutsideOfBatchesDeprecation",
-    "MicrobatchModelNoEventTimeInputs",
-    "MissingArgumentsPropertyInGenericTestDeprecation",
-    "MissingPlusPrefixDeprecation",
-    "ModelParamUsageDeprecation",
-    "ModulesItertoolsUsageDeprecation",
-    "PackageInstallPathDeprecation",
-    "PackageMaterializationOverrideDeprecation",
-    "PackageNodeDependsOnRootProjectNode",
-    "PackageRedirectDeprecation",
-    "ProjectFlagsMovedDeprecation",
-    "PropertyMovedToConfigDeprecation",
-    "ResourceNamesWithSpacesDeprecation",
-    "RunResultWarning",
-    "RunResultWarningMessage",
-    "SeedExceedsLimitAndPathChanged",
-    "SeedExceedsLimitChecksumChanged",
-    "SeedExceedsLimitSamePath",
-    "SeedIncreased",
-    "SnapshotTimestampWarning",
-    "SourceFreshnessProjectHooksNotRun",
-    "SourceOverrideDeprecation",
-    "SpacesInResourceNameDeprecation",
-    "TestsConfigDeprecation",
-    "UnexpectedJinjaBlockDeprecation",
-    "UnsupportedConstraintMaterialization",
-    "UnversionedBreakingChange",
-    "UpcomingReferenceDeprecation",
-    "ValidationWarning",
-    "WEOIncludeExcludeDeprecation",
-    "WarnStateTargetEqual",
-];
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum WarningOptionsError {
@@ -184,17 +85,18 @@ impl WarningOptions {
         Ok(options)
     }
 
-    pub(crate) fn weigh(&self, code: Code) -> WarningLevel {
+    /// The weight of a warning with this code, which dbt calls by the name of the event.
+    pub(crate) fn weigh(&self, code: Code, event: Option<DbtEvent>) -> WarningLevel {
         self.judge(
-            |list| has(list, code.as_str()) || events(code).iter().any(|event| has(list, event)),
-            is_deprecation(code),
+            |list| has(list, code.as_str()) || event.is_some_and(|event| has(list, event.name())),
+            event.is_some_and(DbtEvent::is_deprecation) || code == Code::Deprecated,
             self.all && !OURS_ALONE.contains(&code),
         )
     }
 
     /// The weight of a test's warning.
     pub(crate) fn weigh_test(&self) -> WarningLevel {
-        self.judge(|list| has(list, TEST), false, self.all)
+        self.judge(|list| has(list, DbtEvent::LogTestResult.name()), false, self.all)
     }
 
     fn judge(
@@ -238,16 +140,12 @@ fn known(name: &str) -> Result<String, WarningOptionsError> {
     if let Some(code) = code {
         return Ok(code.as_str().to_owned());
     }
-    if all_events().any(|event| event == name) {
+    if name == DEPRECATIONS || DbtEvent::from_name(name).is_some() {
         return Ok(name.to_owned());
     }
-    let near = nearest_name(name, all_events());
+    let events = DbtEvent::ALL.iter().map(|event| event.name());
+    let near = nearest_name(name, events.chain([DEPRECATIONS]));
     Err(WarningOptionsError::UnknownName { name: name.to_owned(), near })
-}
-
-/// The names of all of dbt's warnings.
-fn all_events() -> impl Iterator<Item = &'static str> {
-    Code::ALL.iter().flat_map(|code| events(*code)).chain(OTHERS).copied()
 }
 
 #[cfg(test)]
@@ -264,19 +162,37 @@ mod tests {
         let o = options(
             json!({ "error": "all", "warn": ["UnusedResourceConfigPath"], "silence": ["Deprecations"] }),
         );
-        assert_eq!(o.weigh(Code::NoteTest), WarningLevel::Error);
-        assert_eq!(o.weigh(Code::UnusedConfig), WarningLevel::Warning);
-        assert_eq!(o.weigh(Code::Deprecated), WarningLevel::Silent);
+        assert_eq!(
+            o.weigh(Code::NoteTest, Some(DbtEvent::NodeNotFoundOrDisabled)),
+            WarningLevel::Error
+        );
+        assert_eq!(
+            o.weigh(Code::UnusedConfig, Some(DbtEvent::UnusedResourceConfigPath)),
+            WarningLevel::Warning
+        );
+        assert_eq!(o.weigh(Code::Deprecated, None), WarningLevel::Silent);
         assert_eq!(o.weigh_test(), WarningLevel::Error);
         let o = options(
             json!({ "error": ["Deprecations", "w0007"], "warn": ["DuplicateYAMLKeysDeprecation"] }),
         );
-        assert_eq!(o.weigh(Code::UnknownKey), WarningLevel::Error);
-        assert_eq!(o.weigh(Code::DuplicateKey), WarningLevel::Warning);
-        assert_eq!(o.weigh(Code::NoteTest), WarningLevel::Error);
+        assert_eq!(
+            o.weigh(Code::UnknownKey, Some(DbtEvent::CustomTopLevelKeyDeprecation)),
+            WarningLevel::Error
+        );
+        assert_eq!(
+            o.weigh(Code::DuplicateKey, Some(DbtEvent::DuplicateYAMLKeysDeprecation)),
+            WarningLevel::Warning
+        );
+        assert_eq!(
+            o.weigh(Code::NoteTest, Some(DbtEvent::NodeNotFoundOrDisabled)),
+            WarningLevel::Error
+        );
         assert_eq!(o.weigh_test(), WarningLevel::Warning);
-        assert_eq!(WarningOptions::all_errors().weigh(Code::Ignored), WarningLevel::Warning);
-        assert_eq!(WarningOptions::default().weigh(Code::NoteTest), WarningLevel::Warning);
+        assert_eq!(WarningOptions::all_errors().weigh(Code::Ignored, None), WarningLevel::Warning);
+        assert_eq!(
+            WarningOptions::default().weigh(Code::NoteTest, Some(DbtEvent::NodeNotFoundOrDisabled)),
+            WarningLevel::Warning
+        );
     }
 
     #[test]

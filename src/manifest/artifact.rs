@@ -176,14 +176,8 @@ impl Manifest {
                 }
             }
         }
-        if let NodeKind::Model {
-            version,
-            access,
-            deprecation_date,
-            constraints,
-            group,
-            time_spine,
-        } = &node.kind
+        if let NodeKind::Model { version, access, deprecation, constraints, group, time_spine } =
+            &node.kind
         {
             m.insert("access".into(), Json::from(access.as_str()));
             m.insert("group".into(), text(group.as_deref()));
@@ -194,7 +188,8 @@ impl Manifest {
                 "latest_version".into(),
                 version.as_ref().map_or(Json::Null, |v| v.latest.clone()),
             );
-            m.insert("deprecation_date".into(), text(deprecation_date.as_deref()));
+            let date = deprecation.as_ref().map(|d| &*d.date);
+            m.insert("deprecation_date".into(), text(date));
             let key = primary_key(&node.columns, constraints, self.tests_of(node));
             m.insert("primary_key".into(), Json::from(key));
             m.insert("time_spine".into(), time_spine.as_ref().map_or(Json::Null, |s| s.to_json()));

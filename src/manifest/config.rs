@@ -49,7 +49,7 @@ pub(crate) fn canonical_key(key: &str) -> &str {
 impl NodeConfig {
     /// A config with values of a single layer.
     #[cfg(test)]
-    pub(super) fn of(layer: ConfigLayer, entries: &[(&str, Json)]) -> NodeConfig {
+    pub(crate) fn of(layer: ConfigLayer, entries: &[(&str, Json)]) -> NodeConfig {
         let mut config = NodeConfig::default();
         for (key, value) in entries {
             config.merge(key, value.clone(), layer, None);

@@ -10,6 +10,7 @@ mod column;
 mod config;
 mod configs;
 mod contract;
+mod deprecation;
 mod freshness;
 mod function;
 mod graph;
@@ -26,8 +27,10 @@ pub(crate) use artifact::json_texts;
 pub(crate) use column::{Column, TestSpec};
 pub(crate) use config::{ConfigLayer, NodeConfig};
 pub(crate) use configs::{
-    HardDeletes, Hook, IncrementalConfig, OnSchemaChange, TestConfig, TestSeverity, TypedConfig,
+    HardDeletes, Hook, IncrementalConfig, OnConfigurationChange, OnSchemaChange, TestConfig,
+    TestSeverity, TypedConfig,
 };
+pub(crate) use deprecation::{Deprecation, read_moment, write_moment};
 pub(crate) use freshness::{FreshnessStatus, FreshnessThreshold};
 pub(crate) use function::{Function, FunctionArgument, FunctionKind, FunctionResult, Volatility};
 pub(crate) use graph::Graph;

@@ -1,8 +1,8 @@
 //! The nodes of the graph.
 
 use super::{
-    Column, FreshnessThreshold, Function, Materialization, NodeConfig, SemanticNode, TimeSpine,
-    TypedConfig, UnitTest,
+    Column, Deprecation, FreshnessThreshold, Function, Materialization, NodeConfig, SemanticNode,
+    TimeSpine, TypedConfig, UnitTest,
 };
 use crate::config::{ExportType, Json, JsonMap, YamlMap};
 use crate::engine::{Relation, RelationKind};
@@ -246,7 +246,7 @@ pub(crate) enum NodeKind {
         version: Option<VersionInfo>,
         access: Access,
         group: Option<Arc<str>>,
-        deprecation_date: Option<String>,
+        deprecation: Option<Box<Deprecation>>,
         constraints: Vec<Json>,
         time_spine: Option<Box<TimeSpine>>,
     },
@@ -377,8 +377,10 @@ impl Node {
             && self.materialization() == Some(Materialization::Ephemeral)
     }
 
+    /// Whether it is a function of the database: one of the project, or a model that is stored as
+    /// one.
     pub(crate) fn is_function(&self) -> bool {
-        matches!(self.kind, NodeKind::Function(_))
+        self.relation.as_ref().is_some_and(|r| r.kind == Some(RelationKind::Function))
     }
 
     pub(crate) fn version(&self) -> Option<&VersionInfo> {

@@ -8,20 +8,37 @@ use super::{
 use crate::engine::RelationKind;
 use crate::outcome::NodeError;
 
+/// Stores a function of the project, with the macro of its kind.
 pub(super) fn store_function(
     job: &MaterializationJob,
     steps: &mut dyn Steps,
 ) -> Result<MaterializationOutcome, NodeError> {
-    let target = job.target.clone().with_kind(RelationKind::Function);
+    let name = job.function.as_deref().unwrap_or_default();
+    let target = PublicMacroArg::Relation(job.target.clone().with_kind(RelationKind::Function));
+    create(job, &PublicMacroCall::new(name, vec![target]), steps)
+}
+
+/// Stores a model as a function that gives its rows.
+pub(super) fn store_table_function(
+    job: &MaterializationJob,
+    steps: &mut dyn Steps,
+) -> Result<MaterializationOutcome, NodeError> {
+    let target = PublicMacroArg::Relation(job.target.clone().with_kind(RelationKind::Function));
+    let args = vec![target, PublicMacroArg::Compiled];
+    create(job, &PublicMacroCall::new("strata_table_function_sql", args), steps)
+}
+
+fn create(
+    job: &MaterializationJob,
+    call: &PublicMacroCall,
+    steps: &mut dyn Steps,
+) -> Result<MaterializationOutcome, NodeError> {
     steps.run_hooks(HookTime::BeforeOutside)?;
     if job.has_transactions() {
         steps.begin()?;
     }
     steps.run_hooks(HookTime::BeforeInside)?;
-    if let Some(name) = &job.function {
-        let args = vec![PublicMacroArg::Relation(target)];
-        steps.call_macro(&PublicMacroCall::new(name, args))?;
-    }
+    steps.call_macro(call)?;
     finish_inside(job, RelationKind::Function, steps)?;
     steps.finish()?;
     finish_outside(job, steps)?;

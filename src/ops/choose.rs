@@ -2,7 +2,7 @@
 
 use super::OpsError;
 use super::schedule::ScheduledTask;
-use crate::diag::{Code, Diagnostic};
+use crate::diag::{Code, DbtEvent, Diagnostic};
 use crate::manifest::{NodeSet, ResourceType};
 use crate::select::Selection;
 use crate::workspace::{Notices, Revision, tell_warnings};
@@ -51,7 +51,7 @@ pub(super) fn tell_empty_selection(
     help: Option<&str>,
     notices: &mut Notices<'_>,
 ) -> Result<(), OpsError> {
-    let warning = Diagnostic::warning(Code::EmptySelection, message);
+    let warning = Diagnostic::dbt_warning(Code::EmptySelection, DbtEvent::NoNodesSelected, message);
     let warning = warning.help_if(help, |text| text.to_owned());
     Ok(tell_warnings(&revision.settings, &[warning], notices)?)
 }

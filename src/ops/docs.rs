@@ -6,7 +6,7 @@ use super::compile::{compile_into_files, write_compiled};
 use crate::compile::MacroCall;
 use crate::config::JsonMap;
 use crate::context::{RelationValue, RenderSubject, TransactionControl, rows_of};
-use crate::diag::{Code, Diagnostic};
+use crate::diag::{Code, DbtEvent, Diagnostic};
 use crate::engine::{Connection, Relation};
 use crate::jinja::{list, to_json};
 use crate::manifest::{Node, NodeConfig, NodeId, NodeSet, ResourceType};
@@ -95,7 +95,11 @@ fn compile_selected(
     kinds.extend([ResourceType::Seed, ResourceType::Source]);
     let selected = choose_nodes(revision, selection, &kinds, notices)?;
     if selected.len() == 0 {
-        let d = Diagnostic::warning(Code::EmptySelection, "the selection matches no node");
+        let d = Diagnostic::dbt_warning(
+            Code::EmptySelection,
+            DbtEvent::NoNodesSelected,
+            "the selection matches no node",
+        );
         notices(Notice::Diagnostics(vec![d.help("`strata ls` shows what there is")]));
     }
     // A Python model has no SQL to compile.

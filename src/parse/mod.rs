@@ -27,7 +27,7 @@ pub(crate) use properties::{
 
 use crate::cache::Answers;
 use crate::context::{ContextProject, RenderRead};
-use crate::diag::{Checked, Diagnostic};
+use crate::diag::{Checked, Code, DbtEvent, Diagnostic};
 use crate::jinja::{MacroDef, Renderer};
 use crate::load::{FileKind, LoadedFile, LoadedProject};
 use crate::source::Span;
@@ -187,7 +187,7 @@ pub(crate) fn warning_diagnostics(
     whole: Span,
 ) -> impl Iterator<Item = Diagnostic> {
     found.into_iter().map(move |(text, span)| {
-        Diagnostic::warning(crate::diag::Code::UserWarning, text)
+        Diagnostic::dbt_warning(Code::UserWarning, DbtEvent::JinjaLogWarning, text)
             .primary(span.unwrap_or(whole), "raised here")
     })
 }

@@ -7,7 +7,7 @@ use super::time_spine;
 use crate::config::{
     Json, JsonMap, Yaml, YamlMap, check_properties, parse_yaml, python_str, unknown_keys,
 };
-use crate::diag::{Checked, Code, Diagnostic};
+use crate::diag::{Checked, Code, DbtEvent, Diagnostic};
 use crate::hash::{FastMap, FastSet};
 use crate::load::{LoadedFile, YamlRenderer};
 use crate::manifest::{Column, ResourceType, TestSpec, TimeSpine, same_version};
@@ -36,7 +36,7 @@ pub(crate) struct VersionPatch {
     /// The values of `config:` before they were rendered, where rendering changed them.
     pub(crate) unrendered: JsonMap,
     pub(crate) access: Option<String>,
-    pub(crate) deprecation_date: Option<String>,
+    pub(crate) deprecation_date: Option<(String, Span)>,
     pub(crate) constraints: Option<Vec<Json>>,
 }
 
@@ -52,7 +52,7 @@ pub(crate) struct Patch {
     pub(crate) access: Option<(String, Span)>,
     pub(crate) group: Option<String>,
     pub(crate) constraints: Vec<Json>,
-    pub(crate) deprecation_date: Option<String>,
+    pub(crate) deprecation_date: Option<(String, Span)>,
     pub(crate) latest_version: Option<Json>,
     pub(crate) versions: Vec<VersionPatch>,
     pub(crate) time_spine: Option<TimeSpine>,
@@ -252,7 +252,11 @@ pub(super) fn parse_properties(
     let mut known: Vec<&str> = SECTIONS.iter().map(|(name, _)| *name).collect();
     // dbt ignores `tests` at the top level; it is accepted without a warning here.
     known.extend(["version", "sources", "anchors", "selectors", "packages", "tests"]);
+    let before = out.len();
     unknown_keys(map, &known, "a properties file", &mut out);
+    for unknown in &mut out[before..] {
+        unknown.event = Some(DbtEvent::CustomTopLevelKeyDeprecation);
+    }
     for (section, kind) in SECTIONS {
         for item in map.get(section).map(Yaml::items).unwrap_or_default() {
             entry(parser, package, file, section, *kind, item, &mut properties, &mut out);
@@ -380,7 +384,7 @@ fn entry(
         patch.access = map.get("access").and_then(|y| Some((y.scalar_text()?, y.span)));
         patch.group = map.get("group").and_then(Yaml::scalar_text);
         patch.constraints = columns::read_constraints(map);
-        patch.deprecation_date = map.get("deprecation_date").and_then(Yaml::scalar_text);
+        patch.deprecation_date = read_date(map);
         patch.latest_version =
             map.get("latest_version").map(Yaml::to_json).filter(|v| !v.is_null());
         patch.time_spine = time_spine::read_time_spine(map, out);
@@ -499,9 +503,14 @@ fn version(
         config: config_of(map),
         unrendered: JsonMap::new(),
         access: map.get("access").filter(|y| !y.is_null()).and_then(Yaml::scalar_text),
-        deprecation_date: map.get("deprecation_date").and_then(Yaml::scalar_text),
+        deprecation_date: read_date(map),
         constraints: map.get("constraints").map(|_| columns::read_constraints(map)),
     })
+}
+
+fn read_date(map: &YamlMap) -> Option<(String, Span)> {
+    let written = map.get("deprecation_date")?;
+    Some((written.scalar_text()?, written.span))
 }
 
 /// The configs of an entry with their spans. Keys beside `config:` come first, so that those in

@@ -64,7 +64,7 @@ impl PlanRequest<'_> {
         self.selected.contains(id)
             && node.resource_type().is_published()
             && !node.is_ephemeral()
-            && (!node.is_function() || self.verb == CommandVerb::Build)
+            && (node.resource_type().is_refable() || self.verb == CommandVerb::Build)
             && !matches!(self.verb, CommandVerb::Test | CommandVerb::Export)
     }
 }

@@ -2,9 +2,10 @@
 
 use super::Resolver;
 use super::cache::ResolvedItem;
+use super::deprecations::check_reader;
 use super::semantic::{SemanticNames, collect_inputs};
 use crate::context::{resolve_function, resolve_ref};
-use crate::diag::{Code, Diagnostic, nearest_name};
+use crate::diag::{Code, DbtEvent, Diagnostic, nearest_name};
 use crate::load::LoadedPackage;
 use crate::manifest::{
     Access, FoundNode, Graph, Manifest, Node, NodeId, NodeKind, NodeLookup, RefCall, SemanticNode,
@@ -77,8 +78,9 @@ impl<'a> Binder<'a> {
         let is_test = matches!(node.kind, NodeKind::Test(_));
         bound.dropped |= is_test;
         let d = match is_test {
-            true => Diagnostic::warning(
+            true => Diagnostic::dbt_warning(
                 Code::NoteTest,
+                DbtEvent::NodeNotFoundOrDisabled,
                 format!("the test `{}` is left out: {message}", node.name),
             ),
             false => Diagnostic::error(Code::UnknownRef, message),
@@ -97,6 +99,7 @@ impl<'a> Binder<'a> {
             FoundNode::Node(id) => {
                 push(&mut bound.parents, id);
                 bound.complaints.extend(self.undecided(node, call));
+                bound.complaints.extend(check_reader(node, call, &self.nodes[id.index()]));
                 bound.complaints.extend(self.access(node, call, &self.nodes[id.index()]));
             }
             FoundNode::Disabled(_) if test => bound.dropped = true,
@@ -317,8 +320,9 @@ fn missing(lookup: &NodeLookup, call: &RefCall, node: &Node, test: bool) -> Diag
     };
     let place = call.span.unwrap_or(node.span);
     let d = if test {
-        Diagnostic::warning(
+        Diagnostic::dbt_warning(
             Code::NoteTest,
+            DbtEvent::NodeNotFoundOrDisabled,
             format!("the test `{}` is left out: {message}", node.name),
         )
     } else {

@@ -2,7 +2,7 @@
 //! none.
 
 use crate::config::{Json, ProjectOptions, Yaml, YamlMap};
-use crate::diag::{Code, Diagnostic};
+use crate::diag::{Code, DbtEvent, Diagnostic};
 use crate::hash::{FastMap, FastSet};
 use crate::load::LoadedProject;
 use crate::manifest::{ConfigLayer, Node, NodeConfig, ResourceType};
@@ -30,7 +30,8 @@ pub(super) struct ProjectConfigs<'a> {
 /// The sections of a project file that configure a type of node.
 fn sections(kind: ResourceType) -> &'static [&'static str] {
     match kind {
-        ResourceType::Model | ResourceType::Analysis => &["models"],
+        // As in dbt, hooks of a run take the configs of models.
+        ResourceType::Model | ResourceType::Analysis | ResourceType::Operation => &["models"],
         ResourceType::Seed => &["seeds"],
         ResourceType::Snapshot => &["snapshots"],
         ResourceType::Test => &["tests", "data_tests"],
@@ -42,7 +43,6 @@ fn sections(kind: ResourceType) -> &'static [&'static str] {
         ResourceType::Metric => &["metrics"],
         ResourceType::SemanticModel => &["semantic-models"],
         ResourceType::SavedQuery => &["saved-queries"],
-        ResourceType::Operation => &[],
     }
 }
 
@@ -119,6 +119,9 @@ pub(super) fn warn_unused_configs(
 
 /// Adds the addresses of the folders that a node is in.
 fn mark_used(mut used: FastSet<usize>, node: &Node, options: &ProjectOptions) -> FastSet<usize> {
+    if node.resource_type() == ResourceType::Operation {
+        return used;
+    }
     for section in sections(node.resource_type()) {
         let tree = options.section(section).and_then(Yaml::as_map);
         used.extend(folders(tree, &node.fqn).skip(1).map(|map| std::ptr::from_ref(map).addr()));
@@ -181,8 +184,9 @@ fn walk(
                     | "contract"
                     | "column_types"
             );
-            let d = Diagnostic::warning(
+            let d = Diagnostic::dbt_warning(
                 Code::UnusedConfig,
+                DbtEvent::UnusedResourceConfigPath,
                 format!("`{section}.{shown}` in the project file applies to nothing"),
             )
             .primary(key.span, "no node is in this folder");

@@ -146,7 +146,8 @@ impl<'m, 'g> FixtureReader<'m, 'g> {
         };
         let text = self.maker.ground.sources.map.text(found.file).clone();
         match format {
-            FixtureFormat::Sql => FixtureRows::Query(text),
+            // dbt reads files without the white space around their text.
+            FixtureFormat::Sql => FixtureRows::Query(text.trim().into()),
             FixtureFormat::Csv | FixtureFormat::Dict => {
                 FixtureRows::Table(self.csv_rows(&text, &CsvPlace::File(found.file)))
             }

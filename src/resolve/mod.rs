@@ -11,8 +11,10 @@ mod addresses;
 mod bind;
 mod cache;
 mod config;
+mod deprecations;
 mod docs;
 mod edits;
+mod external_location;
 mod findings;
 mod fixtures;
 mod freshness;
@@ -34,7 +36,7 @@ pub(crate) use cache::ResolveCache;
 
 use crate::config::{COMPARE_UNRENDERED, JsonMap, python_str};
 use crate::context::{ContextProject, RenderRead};
-use crate::diag::{Checked, Code, Diagnostic, Severity};
+use crate::diag::{Checked, Code, DbtEvent, Diagnostic, Severity};
 use crate::hash::{FastMap, FastSet};
 use crate::jinja::Renderer;
 use crate::load::LoadedProject;
@@ -380,6 +382,7 @@ fn resolve_all(
     config::warn_unused_configs(sources, &[&nodes, &disabled, &unplaced], out);
     let groups = others::collect_groups(parsed);
     out.extend(others::check_groups(&nodes, &groups));
+    out.extend(deprecations::check_deprecated(&nodes));
     out.extend(snapshots::check_snapshots(&nodes));
     out.extend(unit_tests::check_incremental(&nodes));
     out.extend(semantic::check_layer(&nodes, &lookup, flags, root));
@@ -474,6 +477,7 @@ fn duplicates(nodes: &[Arc<Node>], unique_names: bool) -> Vec<Diagnostic> {
             let mut d = duplicate(first, node);
             if !unique_names && first.resource_type() != node.resource_type() {
                 d.severity = Severity::Warning;
+                d.event = Some(DbtEvent::DuplicateNameDistinctNodeTypesDeprecation);
                 d.help = vec![
                     "`ref` means the seed, else the snapshot; dbt will refuse this: rename one"
                         .to_owned(),
@@ -497,9 +501,12 @@ fn blanks(nodes: &[Arc<Node>], strict: bool) -> Vec<Diagnostic> {
         let d = match strict {
             true => Diagnostic::error(Code::NodeName, message)
                 .help("rename it; `_` in place of the blank is usual"),
-            false => {
-                Diagnostic::warning(Code::Deprecated, message).help("dbt will refuse it: rename it")
-            }
+            false => Diagnostic::dbt_warning(
+                Code::Deprecated,
+                DbtEvent::ResourceNamesWithSpacesDeprecation,
+                message,
+            )
+            .help("dbt will refuse it: rename it"),
         };
         d.primary(node.span, "")
     });

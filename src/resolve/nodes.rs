@@ -5,13 +5,13 @@ use super::names::NodeNaming;
 use super::{Entries, Job, NodeMaker, Resolver};
 use crate::config::{Json, JsonMap, config_problem, python_str};
 use crate::context::RenderSubject;
-use crate::diag::{Code, Diagnostic, nearest_name};
+use crate::diag::{Code, DbtEvent, Diagnostic, nearest_name};
 use crate::engine::{Relation, RelationKind};
 use crate::hash::FastSet;
 use crate::jinja::{is_read_statically, unrendered_config};
 use crate::manifest::{
-    Access, Column, ConfigLayer, Node, NodeConfig, NodeId, NodeKind, ResourceType, TestKind,
-    TypedConfig, VersionInfo, same_version,
+    Access, Column, ConfigLayer, Materialization, Node, NodeConfig, NodeId, NodeKind, ResourceType,
+    TestKind, TypedConfig, VersionInfo, same_version,
 };
 use crate::parse::{
     EntryKind, ParsedNode, Patch, Properties, PropertyEntry, VersionPatch, parse_hook_text,
@@ -88,8 +88,9 @@ impl Resolver<'_> {
                     self.nodes.iter().filter(|n| n.resource_type() == kind).map(|n| &*n.name);
                 let near = nearest_name(&entry.name, names).map(str::to_owned);
                 self.findings.project.push(
-                    Diagnostic::warning(
+                    Diagnostic::dbt_warning(
                         Code::UnknownNode,
+                        DbtEvent::NoNodeForYamlKey,
                         format!("there is no {} `{}` to describe", kind.as_str(), entry.name),
                     )
                     .primary(entry.span, "described here")
@@ -191,9 +192,13 @@ impl NodeMaker<'_> {
         } else {
             (name.clone(), Relation::new(None, None, &name))
         };
-        let relation = match parsed.kind {
-            ResourceType::Function => relation.with_kind(RelationKind::Function),
-            _ => relation,
+        let materialized = config.text("materialized");
+        let of_rows = materialized.and_then(|name| Materialization::parse(&name));
+        let is_function = parsed.kind == ResourceType::Function
+            || of_rows == Some(Materialization::TableFunction);
+        let relation = match is_function {
+            true => relation.with_kind(RelationKind::Function),
+            false => relation,
         };
         let (description, columns) = self.described(&parsed.package, described.as_ref());
         let kind = self.node_kind(parsed, described.as_ref(), version, &config);
@@ -228,7 +233,9 @@ impl NodeMaker<'_> {
             checksum: parsed.checksum.clone(),
             span: parsed.span,
         };
-        self.hooks(&mut node);
+        if parsed.kind != ResourceType::Operation {
+            self.hooks(&mut node);
+        }
         self.constraints(&mut node);
         node
     }
@@ -425,15 +432,16 @@ impl NodeMaker<'_> {
             );
             self.out.push(d.primary_if(span, ""));
         }
+        // As in dbt, a version does not have the date of the whole model.
+        let written = match v {
+            Some(v) => v.deprecation_date.as_ref(),
+            None => patch.and_then(|p| p.deprecation_date.as_ref()),
+        };
         NodeKind::Model {
             version,
             access,
             group: config.text("group").map(|g| g.into_owned().into()),
-            // As in dbt, a version does not have the date of the whole model.
-            deprecation_date: match v {
-                Some(v) => v.deprecation_date.clone(),
-                None => patch.and_then(|p| p.deprecation_date.clone()),
-            },
+            deprecation: written.map(|written| Box::new(self.deprecation(written))),
             constraints: v
                 .and_then(|v| v.constraints.clone())
                 .or_else(|| patch.map(|p| p.constraints.clone()))

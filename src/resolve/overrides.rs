@@ -5,7 +5,7 @@
 //! overridden source, and `quoting` and `freshness` of an overridden table, are replaced even if
 //! the override does not have them.
 
-use crate::diag::{Code, Diagnostic};
+use crate::diag::{Code, DbtEvent, Diagnostic};
 use crate::hash::{FastMap, FastSet};
 use crate::parse::{
     ParsedProject, ParsedSource, ParsedTest, Properties, SourceOverride, TableOverride, TestTarget,
@@ -111,5 +111,6 @@ fn warn_unused<'a>(
 }
 
 fn unused_override(message: String, span: Span) -> Diagnostic {
-    Diagnostic::warning(Code::UnknownNode, message).primary(span, "overridden here")
+    Diagnostic::dbt_warning(Code::UnknownNode, DbtEvent::UnusedTables, message)
+        .primary(span, "overridden here")
 }

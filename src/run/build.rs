@@ -132,7 +132,7 @@ fn build_locked(building: &BuildTask<'_>, run: &NodeRun<'_>) -> BuildResult {
     let custom = compiler.renderer.registry().materialization(&run.node.package, &name, overrides);
     let mut built = match custom.cloned() {
         Some(def) => build_by_macro(run, &def, compiled.as_ref()),
-        None => built_in_materialization(run.node)
+        None => built_in_materialization(run)
             .and_then(|found| build_native(building, run, compiled.as_ref(), found))
             .unwrap_or_else(BuildResult::failed),
     };
@@ -147,9 +147,29 @@ const TRIES: u32 = 3;
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// The built-in materialization of a node that is stored.
-fn built_in_materialization(node: &Node) -> Result<Materialization, NodeError> {
-    let found = node.materialization().filter(|m| m.relation_kind().is_some());
-    found.ok_or_else(|| unknown_materialization(node))
+fn built_in_materialization(run: &NodeRun<'_>) -> Result<Materialization, NodeError> {
+    let needs_files = [Materialization::External, Materialization::TableFunction];
+    let reads_files = run.engine().capabilities.reads_files;
+    let found = run.node.materialization().filter(|m| m.relation_kind().is_some());
+    let found = found.filter(|m| reads_files || !needs_files.contains(m));
+    let found = found.ok_or_else(|| unknown_materialization(run))?;
+    match needs_python(run.node) {
+        Some(e) if found == Materialization::External => Err(e),
+        _ => Ok(found),
+    }
+}
+
+/// The error for an external model that is handed to a plugin.
+fn needs_python(node: &Node) -> Option<NodeError> {
+    let set = |key: &&str| node.config.get(key).is_some_and(|v| !v.is_null() && *v != false);
+    let key = ["plugin", "glue_register"].into_iter().find(set)?;
+    let message =
+        format!("`{key}` of `{}` needs a plugin of dbt-duckdb, which is Python", node.name);
+    let place = node.config.entry(key).and_then(|entry| entry.span).unwrap_or(node.span);
+    let d = Diagnostic::error(Code::PythonNeeded, message).primary(place, "");
+    Some(NodeError::lasting(
+        d.help("leave it out: the file and the view over it are made without it"),
+    ))
 }
 
 /// Builds a node with a built-in materialization.
@@ -284,12 +304,13 @@ fn has_hook(hooks: &[Hook], inside: bool) -> bool {
     hooks.iter().any(|hook| hook.is_inside == inside)
 }
 
-fn unknown_materialization(node: &Node) -> NodeError {
+fn unknown_materialization(run: &NodeRun<'_>) -> NodeError {
+    let (node, reads_files) = (run.node, run.engine().capabilities.reads_files);
     let message = format!("there is no materialization `{}`", node.materialized());
     let d = Diagnostic::error(Code::Unsupported, message)
         .primary_if(node.config.entry("materialized").and_then(|e| e.span), "asked for here")
         .primary(node.span, "");
-    let names = Materialization::of_models().join(", ");
+    let names = Materialization::of_models(reads_files).join(", ");
     NodeError::lasting(d.help(format!("built in are {names}; a project can define others")))
 }
 

@@ -45,7 +45,8 @@ impl<'a> NodeRun<'a> {
         let compiled =
             self.shared.compiler.compile(node.id, bindings, existing, Some(connection))?;
         let warnings = &self.shared.options.warnings;
-        match compiled.warnings.iter().find(|d| warnings.weigh(d.code) == WarningLevel::Error) {
+        let is_promoted = |d: &&Diagnostic| warnings.weigh(d.code, d.event) == WarningLevel::Error;
+        match compiled.warnings.iter().find(is_promoted) {
             Some(d) => {
                 let d = Diagnostic { severity: Severity::Error, ..d.clone() };
                 Err(CompileError::Diagnostic(Box::new(d)))

@@ -5,7 +5,7 @@ use super::steps::NodeSteps;
 use crate::changes::{read_parents, version_of_view};
 use crate::engine::{Content, EngineError, RelationKind, Warehouse};
 use crate::hash::{FastMap, Fingerprint};
-use crate::manifest::{Manifest, Node, NodeId, UniqueId};
+use crate::manifest::{Manifest, Materialization, Node, NodeId, UniqueId};
 use crate::outcome::{
     NodeError, PublicationEffect, PublicationFingerprint, RunResult, RunStatus, StoredRelation,
     column_pairs,
@@ -73,8 +73,8 @@ pub(super) fn read_state_before_build(
         columns: there.map(|r| column_pairs(&r.columns)),
     };
     let is_compared = before.version.as_ref().is_some_and(|v| tells_content(v));
-    let has_rows = |kind| !matches!(kind, RelationKind::View | RelationKind::Function);
-    if let Some(there) = there.filter(|there| has_rows(there.kind))
+    let has_rows = |kind| kind != RelationKind::View || stores_rows(node);
+    if let Some(there) = there.filter(|there| !node.is_function() && has_rows(there.kind))
         && notes.fingerprints_content
         && !is_compared
         && let Ok(content) =
@@ -85,6 +85,12 @@ pub(super) fn read_state_before_build(
         before.rows = Some(content.rows);
     }
     before
+}
+
+/// Whether what a node is stored as has rows of its own. That of a project's materialization counts
+/// as a table.
+fn stores_rows(node: &Node) -> bool {
+    node.materialization().is_none_or(Materialization::has_rows)
 }
 
 /// Whether equal versions of this kind mean equal content, and different ones different content.
@@ -135,16 +141,15 @@ pub(super) fn write_publication(
         _ => warehouse.list_columns_of_existing(relation)?,
     };
     let columns = column_pairs(&listed);
+    let has_rows = stores_rows(node);
     let content = match kind {
-        RelationKind::View | RelationKind::Function => None,
+        _ if !has_rows => None,
         _ if notes.fingerprints_content => Some(warehouse.fingerprint_content(relation, &listed)?),
         _ => None,
     };
     let version = match &content {
         Some(content) => content_version(content, &columns),
-        None if matches!(kind, RelationKind::View | RelationKind::Function) => {
-            version_of_view(own, &before.parents)
-        }
+        None if !has_rows => version_of_view(own, &before.parents),
         None => format!("build:{}", uuid::Uuid::new_v4().simple()),
     };
     let fingerprint = PublicationFingerprint {

@@ -4,7 +4,7 @@ use super::expr::{Criterion, CriterionMethod, RawMethod, Resolved, SelectorExpr,
 use super::modified::{StateCache, matches_state};
 use super::previous::{FresherSources, PreviousState};
 use crate::config::{Json, python_str};
-use crate::diag::{Checked, Code, Diagnostic, nearest_name};
+use crate::diag::{Checked, Code, DbtEvent, Diagnostic, nearest_name};
 use crate::manifest::{Manifest, Node, NodeKind, ResourceType, TestKind};
 use fixedbitset::FixedBitSet;
 use glob::{MatchOptions, Pattern};
@@ -171,8 +171,12 @@ fn matches_nothing(raw: &RawMethod, manifest: &Manifest) -> Diagnostic {
     } else {
         format!("{}:{}", named.join("."), raw.value)
     };
-    let d = Diagnostic::warning(Code::EmptySelection, format!("`{text}` matches nothing"))
-        .primary_if(raw.span, "");
+    let d = Diagnostic::dbt_warning(
+        Code::EmptySelection,
+        DbtEvent::NoNodesForSelectionCriteria,
+        format!("`{text}` matches nothing"),
+    )
+    .primary_if(raw.span, "");
     d.did_you_mean(nearest_name(&raw.value, manifest.nodes.iter().map(|n| &*n.name)))
 }
 

@@ -57,6 +57,6 @@ impl Settings {
     }
 
     fn weight_of(&self, d: &Diagnostic) -> WarningLevel {
-        if d.is_error() { WarningLevel::Warning } else { self.warnings.weigh(d.code) }
+        if d.is_error() { WarningLevel::Warning } else { self.warnings.weigh(d.code, d.event) }
     }
 }

@@ -10,6 +10,7 @@
 mod audit;
 mod cli;
 mod exports;
+mod external;
 mod faults;
 mod flags;
 mod found;

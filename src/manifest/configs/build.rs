@@ -33,6 +33,28 @@ pub(crate) struct Hook {
 pub(crate) struct ModelConfig {
     pub(crate) build: BuildConfig,
     pub(crate) incremental: IncrementalConfig,
+    pub(crate) on_configuration_change: OnConfigurationChange,
+}
+
+/// What happens if a materialized view has other indexes than its config.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum OnConfigurationChange {
+    #[default]
+    Apply,
+    /// It is left as it is, with a warning.
+    Continue,
+    Fail,
+}
+
+impl OnConfigurationChange {
+    /// Other words are reported when the config is checked.
+    fn read(text: Option<&str>) -> OnConfigurationChange {
+        match text {
+            Some("continue") => OnConfigurationChange::Continue,
+            Some("fail") => OnConfigurationChange::Fail,
+            _ => OnConfigurationChange::Apply,
+        }
+    }
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -141,6 +163,9 @@ impl ModelConfig {
         ModelConfig {
             build: BuildConfig::read(config),
             incremental: IncrementalConfig::read(config),
+            on_configuration_change: OnConfigurationChange::read(
+                config.text("on_configuration_change").as_deref(),
+            ),
         }
     }
 }

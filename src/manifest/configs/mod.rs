@@ -8,7 +8,9 @@ mod build;
 mod test;
 
 use build::{BuildConfig, FunctionConfig, ModelConfig, SeedConfig, SnapshotConfig};
-pub(crate) use build::{HardDeletes, Hook, IncrementalConfig, OnSchemaChange};
+pub(crate) use build::{
+    HardDeletes, Hook, IncrementalConfig, OnConfigurationChange, OnSchemaChange,
+};
 pub(crate) use test::{TestConfig, TestSeverity};
 
 use super::{NodeConfig, ResourceType};
@@ -51,6 +53,13 @@ impl TypedConfig {
         match self {
             TypedConfig::Model(model) => Some(&model.incremental),
             _ => None,
+        }
+    }
+
+    pub(crate) fn on_configuration_change(&self) -> OnConfigurationChange {
+        match self {
+            TypedConfig::Model(model) => model.on_configuration_change,
+            _ => OnConfigurationChange::default(),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::{DepsOptions, DepsReport, Installation};
 use crate::config::{PackageSpec, PackagesFile, Yaml, parse_packages, parse_yaml};
-use crate::diag::{Code, Diagnostic};
+use crate::diag::{Code, DbtEvent, Diagnostic};
 use crate::load::{LoadedProject, YamlRenderer};
 use crate::ops::OpsError;
 use crate::packages::{
@@ -226,8 +226,12 @@ impl<'a> DepsRun<'a> {
         let lock = write_lock(&entries, &hash, &self.settings.load.scrubber);
         warnings.extend(lock.scrubbed.iter().map(|address| {
             let message = format!("{address} stands in {LOCK_FILE} without its credentials");
-            Diagnostic::warning(Code::ScrubbedAddress, message)
-                .help("take them from a variable: {{ env_var('DBT_ENV_SECRET_GIT_TOKEN') }}")
+            Diagnostic::dbt_warning(
+                Code::ScrubbedAddress,
+                DbtEvent::DepsScrubbedPackageName,
+                message,
+            )
+            .help("take them from a variable: {{ env_var('DBT_ENV_SECRET_GIT_TOKEN') }}")
         }));
         let newer = resolved.iter().filter_map(|r| match &r.package {
             PinnedPackage::Hub { name, version, latest: Some(latest) } if version != latest => {
@@ -268,7 +272,7 @@ impl<'a> DepsRun<'a> {
     fn tell_moved(&self, old: &str, new: &str) -> Diagnostic {
         let message = format!("the package `{old}` is named `{new}` now");
         let asked = self.specs().iter().find(|spec| spec.hub_name() == Some(old));
-        Diagnostic::warning(Code::Deprecated, message)
+        Diagnostic::dbt_warning(Code::Deprecated, DbtEvent::PackageRedirectDeprecation, message)
             .primary_if(asked.map(|spec| spec.span), "asked for here")
             .help(format!("ask for `{new}`"))
     }
@@ -292,7 +296,7 @@ fn warn_of_unpinned(resolved: &ResolvedPackage) -> Option<Diagnostic> {
     };
     ["HEAD", "main", "master"].contains(&revision.as_str()).then(|| {
         let message = format!("the package {url} is not pinned: its revision is {revision}");
-        Diagnostic::warning(Code::UnpinnedPackage, message)
+        Diagnostic::dbt_warning(Code::UnpinnedPackage, DbtEvent::DepsUnpinned, message)
             .primary(resolved.span, "asked for here")
             .help("name a tag or a commit as `revision:`, or write `warn-unpinned: false`")
     })

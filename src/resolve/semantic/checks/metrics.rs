@@ -2,6 +2,7 @@
 
 use super::{SemanticFindings, SemanticLayer, is_standard, names};
 use crate::config::ProjectFlags;
+use crate::diag::DbtEvent;
 use crate::manifest::{
     Aggregation, Conversion, InputMeasure, Metric, MetricKind, Node, PlacedText, SemanticModel,
     TimeWindow, WhereFilter,
@@ -167,7 +168,10 @@ pub(super) fn check_older_params(
         );
         match is_refused {
             true => findings.error(node.span, message),
-            false => findings.outdated(node.span, message),
+            false => {
+                let event = DbtEvent::MFCumulativeTypeParamsDeprecation;
+                findings.outdated(node.span, event, message);
+            }
         }
     }
 }

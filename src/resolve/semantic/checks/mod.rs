@@ -14,7 +14,7 @@ mod queries;
 mod spines;
 
 use crate::config::ProjectFlags;
-use crate::diag::{Code, Diagnostic};
+use crate::diag::{Code, DbtEvent, Diagnostic};
 use crate::manifest::{
     Metric, Node, NodeKind, NodeLookup, SavedQuery, SemanticModel, SemanticNode, TimeGrain,
     TimeSpine,
@@ -71,11 +71,19 @@ impl SemanticFindings {
     }
 
     fn doubt(&mut self, span: Span, message: impl Into<String>) {
-        self.out.push(Diagnostic::warning(Code::SemanticDoubt, message).primary(span, ""));
+        self.out.push(
+            Diagnostic::dbt_warning(
+                Code::SemanticDoubt,
+                DbtEvent::SemanticValidationFailure,
+                message,
+            )
+            .primary(span, ""),
+        );
     }
 
-    fn outdated(&mut self, span: Span, message: impl Into<String>) {
-        self.out.push(Diagnostic::warning(Code::Deprecated, message).primary(span, ""));
+    fn outdated(&mut self, span: Span, event: DbtEvent, message: impl Into<String>) {
+        let warning = Diagnostic::dbt_warning(Code::Deprecated, event, message);
+        self.out.push(warning.primary(span, ""));
     }
 }
 

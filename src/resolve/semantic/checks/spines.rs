@@ -2,7 +2,7 @@
 
 use super::{SemanticFindings, SemanticLayer};
 use crate::config::ProjectFlags;
-use crate::diag::{Code, Diagnostic};
+use crate::diag::{Code, DbtEvent, Diagnostic};
 use crate::manifest::{FoundNode, Node, NodeLookup, TimeGrain};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -52,7 +52,8 @@ pub(super) fn check_spines(
         && !flags.is_set("require_yaml_configuration_for_mf_time_spines", false)
     {
         let message = format!("`{LEGACY}` is a time spine by its name: give it `time_spine:`");
-        findings.outdated(legacy.span, message);
+        let event = DbtEvent::MFTimespineWithoutYamlConfigurationDeprecation;
+        findings.outdated(legacy.span, event, message);
     }
     let mut seen: HashMap<TimeGrain, &Node> = HashMap::new();
     for (node, spine) in &layer.spines {
