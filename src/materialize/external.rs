@@ -90,8 +90,15 @@ pub(super) fn store_external(
     keep_rows(job, &scratch, steps)?;
     let is_empty = fill_empty(&scratch, steps)?;
     let empty = is_empty.then_some(&scratch);
-    write_file(&scratch, &written, place.can_move(), steps)?;
-    FileView { relation: &candidate, place: &written, empty }.create(steps)?;
+    let view = FileView { relation: &candidate, place: &written, empty };
+    let made = write_file(&scratch, &written, place.can_move(), steps);
+    if let Err(e) = made.and_then(|()| view.create(steps)) {
+        if place.can_move() {
+            // The next build removes what is left, if this fails.
+            let _ = steps.remove_file(&written.location);
+        }
+        return Err(e);
+    }
     if !steps.audit(&AuditSubject::Candidate(candidate.clone()))? {
         steps.drop_relation(&view_of(&candidate))?;
         let kept = keep_rejected(job, &place, &written, empty, steps)?;

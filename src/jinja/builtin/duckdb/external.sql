@@ -37,7 +37,6 @@
   {%- if format and format not in formats -%}
     {%- do exceptions.raise_compiler_error('`format` of an external model is ' ~ formats | join(', ') ~ ', not ' ~ format) -%}
   {%- endif -%}
-  {%- set extension = location.split('.')[-1] | lower -%}
   {%- set adds = [] -%}
   {%- for name, value in options.items() if name | lower in ['append', 'overwrite_or_ignore'] and value | string | lower not in ['false', '0'] -%}
     {%- do adds.append(name) -%}
@@ -46,10 +45,18 @@
       'location': location,
       'read_location': adapter.external_read_location(location, options),
       'write_options': adapter.external_write_options(location, options),
-      'format': format or (extension if extension in formats else 'parquet'),
+      'format': strata_file_format(location, config),
       'is_folder': options.get('partition_by') is not none or options.get('per_thread_output') is not none,
       'adds': adds | length > 0,
   }) }}
+{%- endmacro %}
+
+{# The format in which a file is read: that of the config, else by its extension. A delimiter alone makes it CSV. #}
+{% macro strata_file_format(location, config) -%}
+  {%- set name = location.split('/')[-1] -%}
+  {%- set extension = name.split('.')[-1] | lower if '.' in name else '' -%}
+  {%- set by_delimiter = not extension and (config.get('delimiter') or (config.get('options') or {}).get('delimiter')) -%}
+  {{ return(config.get('format') or (extension if extension in ['csv', 'parquet', 'json'] else 'csv' if by_delimiter else 'parquet')) }}
 {%- endmacro %}
 
 {# A text if there are no rows. #}
@@ -134,12 +141,10 @@
           {%- set relation = api.Relation.create(database=parent['database'], schema=parent['schema'], identifier=parent['alias']) -%}
           {%- set options = render_write_options(parent.config) -%}
           {%- set location = render(parent.config.get('location') or external_location(relation, parent.config)) | trim -%}
-          {%- set extension = location.split('.')[-1] | lower -%}
-          {%- set format = parent.config.get('format') or (extension if extension in ['csv', 'parquet', 'json'] else 'parquet') -%}
           {%- do adapter.create_schema(relation) -%}
           {%- call statement('main', language='sql') -%}
             create or replace view {{ relation }} as (
-              select * from {{ strata_read_file(adapter.external_read_location(location, options), format, parent.config) }}
+              select * from {{ strata_read_file(adapter.external_read_location(location, options), strata_file_format(location, parent.config), parent.config) }}
             );
           {%- endcall -%}
         {%- endif -%}
