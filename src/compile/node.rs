@@ -192,13 +192,14 @@ impl Compiler {
         self.add_ctes(compiled, bindings, existing, db)
     }
 
-    /// An error for a Python model.
+    /// An error for a model or a function that is not SQL.
     pub(super) fn check_sql(&self, node: &Node) -> Result<(), CompileError> {
         if node.sql {
             return Ok(());
         }
         let kind = node.resource_type().as_str();
-        let message = format!("`{}` is a Python {kind}, which cannot be run", node.name);
+        let language = if node.language() == "javascript" { "JavaScript" } else { "Python" };
+        let message = format!("`{}` is a {language} {kind}, which cannot be run", node.name);
         let d = Diagnostic::error(Code::PythonNeeded, message)
             .primary(node.span, "rewrite it in SQL, or leave it out: --exclude");
         Err(CompileError::Diagnostic(Box::new(d)))

@@ -270,7 +270,7 @@ impl Bindings {
     }
 }
 
-/// The plugin of dbt-duckdb that reads a source.
+/// The plugin that reads a source.
 fn plugin_of(source: &Node) -> Option<String> {
     let meta = source.config.map("meta");
     let plugin = source.config.get("plugin").or_else(|| meta?.get("plugin"))?;
@@ -302,7 +302,7 @@ fn source(
             if let Some(plugin) = plugin {
                 return Err(session.stop(Abort::UnknownRef {
                     message: format!(
-                        "source `{source}.{table}` is read by the plugin `{plugin}` of dbt-duckdb, which is Python"
+                        "source `{source}.{table}` is read by the plugin `{plugin}` of dbt's adapter, which is Python"
                     ),
                     span,
                     help: Some("read its file by `external_location`, or load it before".to_owned()),

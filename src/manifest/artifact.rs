@@ -157,7 +157,7 @@ impl Manifest {
                 );
                 m.insert("build_path".into(), Json::Null);
                 m.insert("raw_code".into(), Json::from(node.text.as_ref().map_or("", |t| &*t.raw)));
-                m.insert("language".into(), Json::from(if node.sql { "sql" } else { "python" }));
+                m.insert("language".into(), Json::from(node.language()));
                 let contract = config
                     .get("contract")
                     .cloned()

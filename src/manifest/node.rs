@@ -377,6 +377,15 @@ impl Node {
             && self.materialization() == Some(Materialization::Ephemeral)
     }
 
+    /// The language of its text, as in artifacts.
+    pub(crate) fn language(&self) -> &'static str {
+        match self.sql {
+            true => "sql",
+            false if self.original_file_path.to_ascii_lowercase().ends_with(".js") => "javascript",
+            false => "python",
+        }
+    }
+
     /// Whether it is a function of the database: one of the project, or a model that is stored as
     /// one.
     pub(crate) fn is_function(&self) -> bool {

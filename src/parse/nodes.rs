@@ -213,7 +213,7 @@ impl<'a> NodeParser<'a> {
                 node.path = format!("analysis/{}", file.path).into();
                 vec![node]
             }
-            FileKind::Function if file.path.ends_with(".py") => {
+            FileKind::Function if !file.path.to_ascii_lowercase().ends_with(".sql") => {
                 vec![self.python(ResourceType::Function, package, file, id, &text, stem)]
             }
             FileKind::Function => {

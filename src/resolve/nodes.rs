@@ -6,12 +6,12 @@ use super::{Entries, Job, NodeMaker, Resolver};
 use crate::config::{Json, JsonMap, config_problem, python_str};
 use crate::context::RenderSubject;
 use crate::diag::{Code, DbtEvent, Diagnostic, nearest_name};
-use crate::engine::{Relation, RelationKind};
+use crate::engine::Relation;
 use crate::hash::FastSet;
 use crate::jinja::{is_read_statically, unrendered_config};
 use crate::manifest::{
-    Access, Column, ConfigLayer, Materialization, Node, NodeConfig, NodeId, NodeKind, ResourceType,
-    TestKind, TypedConfig, VersionInfo, same_version,
+    Access, Column, ConfigLayer, Node, NodeConfig, NodeId, NodeKind, ResourceType, TestKind,
+    TypedConfig, VersionInfo, same_version,
 };
 use crate::parse::{
     EntryKind, ParsedNode, Patch, Properties, PropertyEntry, VersionPatch, parse_hook_text,
@@ -191,14 +191,6 @@ impl NodeMaker<'_> {
             self.ground.names.relation(&named, &mut self.out)
         } else {
             (name.clone(), Relation::new(None, None, &name))
-        };
-        let materialized = config.text("materialized");
-        let of_rows = materialized.and_then(|name| Materialization::parse(&name));
-        let is_function = parsed.kind == ResourceType::Function
-            || of_rows == Some(Materialization::TableFunction);
-        let relation = match is_function {
-            true => relation.with_kind(RelationKind::Function),
-            false => relation,
         };
         let (description, columns) = self.described(&parsed.package, described.as_ref());
         let kind = self.node_kind(parsed, described.as_ref(), version, &config);

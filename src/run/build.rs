@@ -164,7 +164,7 @@ fn needs_python(node: &Node) -> Option<NodeError> {
     let set = |key: &&str| node.config.get(key).is_some_and(|v| !v.is_null() && *v != false);
     let key = ["plugin", "glue_register"].into_iter().find(set)?;
     let message =
-        format!("`{key}` of `{}` needs a plugin of dbt-duckdb, which is Python", node.name);
+        format!("`{key}` of `{}` needs a plugin of dbt's adapter, which is Python", node.name);
     let place = node.config.entry(key).and_then(|entry| entry.span).unwrap_or(node.span);
     let d = Diagnostic::error(Code::PythonNeeded, message).primary(place, "");
     Some(NodeError::lasting(

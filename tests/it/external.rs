@@ -139,8 +139,8 @@ fn what_a_plugin_would_do_is_told() {
     let ran = p.run(&["build"]);
     assert_eq!(ran.code, 1);
     for line in [
-        "`plugin` of `m` needs a plugin of dbt-duckdb, which is Python",
-        "source `sheets.t` is read by the plugin `gsheet` of dbt-duckdb, which is Python",
+        "`plugin` of `m` needs a plugin of dbt's adapter, which is Python",
+        "source `sheets.t` is read by the plugin `gsheet` of dbt's adapter, which is Python",
         "`format` of an external model is csv, parquet, json, not xml",
     ] {
         assert!(ran.err.contains(line), "{line}: {}", ran.err);

@@ -156,6 +156,7 @@ fn a_function_of_another_state_is_deferred_to() {
 fn what_cannot_be_made_is_told_and_holds_up_its_callers_only() {
     let p = project(&[
         ("functions/py.py", "def entry(x):\n    return x\n"),
+        ("functions/js.js", "return x;"),
         ("functions/agg.sql", "select sum(x)"),
         ("functions/bare.sql", "select 1"),
         ("functions/own.sql", "x"),
@@ -181,6 +182,7 @@ fn what_cannot_be_made_is_told_and_holds_up_its_callers_only() {
     assert_eq!(ran.code, 1);
     for line in [
         "`py` is a Python function, which cannot be run",
+        "`js` is a JavaScript function, which cannot be run",
         "functions of the type aggregate are not there on DuckDB (`agg`)",
         "duckdb__aggregate_function_sql",
         "nothing says what the function `bare` returns",
@@ -198,6 +200,28 @@ fn what_cannot_be_made_is_told_and_holds_up_its_callers_only() {
         assert!(found.contains(&line.to_owned()), "{line}: {found:?}");
     }
     assert_eq!(p.rows("select * from c"), ["7"]);
+}
+
+#[test]
+fn functions_have_comments_and_grants() {
+    let config = "name: shop\nprofile: shop\nfunctions: {shop: {+persist_docs: {relation: true}, +grants: {execute: [public]}}}\nmodels: {shop: {+persist_docs: {relation: true}}}\n";
+    let rows = "{{ config(materialized='table_function') }} select 1 as id";
+    let p = project(&[
+        ("project.yml", config),
+        ("models/f.sql", rows),
+        ("models/f.yml", "models: [{name: f, description: rows}]"),
+    ]);
+    p.ok(&["build"]);
+    let comments = "select function_name, comment from duckdb_functions() where comment is not null and not internal order by 1";
+    assert_eq!(p.rows(comments), ["double|twice", "f|rows"]);
+    let Some(server) = Server::new("granted") else { return };
+    let p = postgres::project(&server, &[DOUBLE, PLUS, PROPERTIES, MODEL, ("project.yml", config)]);
+    p.ok(&["build"]);
+    let schema = server.schema("direct");
+    let found = server.rows(&format!(
+        "select obj_description(p.oid, 'pg_proc'), p.proacl::text like '%=X/%' from pg_proc p join pg_namespace n on n.oid = p.pronamespace where n.nspname = '{schema}'"
+    ));
+    assert_eq!(found, ["twice|true"]);
 }
 
 #[test]
