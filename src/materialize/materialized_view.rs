@@ -37,6 +37,7 @@ pub(super) fn store_materialized_view(
     steps.warn(format!(
         "{name} has other indexes than its config ({changes}); `on_configuration_change: continue` leaves it as it is"
     ));
+    steps.skip(format!("skip {}", job.target.render(job.engine.dialect)));
     let passed = steps.audit(&AuditSubject::Inside)?;
     Ok(if passed {
         MaterializationOutcome::Published

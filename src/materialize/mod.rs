@@ -114,6 +114,8 @@ pub(crate) trait Steps {
     fn ask_macro(&mut self, call: &PublicMacroCall) -> Result<String, NodeError>;
     /// Tells the user something that does not stop the build.
     fn warn(&mut self, message: String);
+    /// Says in the results that nothing was done.
+    fn skip(&mut self, message: String);
     /// Gives a file or folder another name, in the place of what has that name.
     fn move_file(&mut self, from: &str, to: &str) -> StepResult;
     /// Removes a file or folder, if it is there.

@@ -59,6 +59,7 @@ impl Steps for FakeSteps {
         let creates = [
             "create_table_as",
             "get_create_view_as_sql",
+            "get_create_materialized_view_as_sql",
             "strata_copy_table",
             "strata_external_view_sql",
             "strata_snapshot_table",
@@ -98,6 +99,10 @@ impl Steps for FakeSteps {
 
     fn warn(&mut self, message: String) {
         self.note(format!("warn {message}"));
+    }
+
+    fn skip(&mut self, message: String) {
+        self.note(message);
     }
 
     fn move_file(&mut self, from: &str, to: &str) -> StepResult {
@@ -346,6 +351,34 @@ fn a_table_is_swapped_in_after_its_audit() {
         assert_eq!(log, expected, "{}", spec.label);
         assert_eq!(ending.unwrap(), MaterializationOutcome::Published);
         assert_eq!(there, ["m"]);
+    }
+}
+
+#[test]
+fn a_materialized_view_with_other_indexes_is_made_left_or_refused() {
+    for (word, changes, made, warned, refused) in [
+        ("apply", "+ index on a", true, false, false),
+        ("continue", "", true, false, false),
+        ("continue", "+ index on a", false, true, false),
+        ("fail", "", true, false, false),
+        ("fail", "+ index on a", false, false, true),
+    ] {
+        let case = Case::new(Materialization::MaterializedView, &TRANSACTIONAL)
+            .with("on_configuration_change", json!(word));
+        let mut job = case.job();
+        let (relation, kind) = (job.target.clone(), RelationKind::MaterializedView);
+        job.existing = Some(ExistingRelation::new(relation, kind, Vec::new()));
+        let mut warehouse = FakeWarehouse::new(case.spec);
+        warehouse.add_table("m");
+        let fake = FakeSteps::new(&warehouse, &job, true);
+        let mut steps = FakeSteps { index_changes: changes, ..fake };
+        let ending = store_node(Materialization::MaterializedView, &job, &mut steps);
+        let log = warehouse.log();
+        let has = |text: &str| log.iter().any(|line| line.starts_with(text));
+        assert_eq!(has("publish"), made, "{word}: {log:?}");
+        assert_eq!(has("warn"), warned, "{word}");
+        assert_eq!(ending.is_err(), refused, "{word}");
+        assert_eq!(has("ask"), word != "apply", "{word}: it asks only if the answer counts");
     }
 }
 

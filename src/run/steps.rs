@@ -258,6 +258,10 @@ impl Steps for NodeSteps<'_> {
         self.session.record().warnings.push((message, None));
     }
 
+    fn skip(&mut self, message: String) {
+        self.reply = Some(Reply { message, ..Reply::default() });
+    }
+
     fn move_file(&mut self, from: &str, to: &str) -> StepResult {
         self.may_go_on()?;
         let (from, to) = (self.absolute(from), self.absolute(to));

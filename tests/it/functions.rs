@@ -203,6 +203,53 @@ fn what_cannot_be_made_is_told_and_holds_up_its_callers_only() {
 }
 
 #[test]
+fn hooks_snapshots_and_generic_tests_call_functions() {
+    let p = project(&[
+        (
+            "project.yml",
+            "name: shop\nprofile: shop\non-run-end: \"create or replace table at_end as select {{ function('double') }}(4) as n\"\n",
+        ),
+        (
+            "macros/t.sql",
+            "{% test doubled(model, column_name) %}select 1 from {{ model }} where {{ function('double') }}({{ column_name }}) <> 2 * {{ column_name }}{% endtest %}",
+        ),
+        (
+            "models/h.sql",
+            "{{ config(materialized='table', post_hook=\"create or replace table by_hook as select {{ function('double') }}(id) as n from {{ this }}\") }} select 5 as id",
+        ),
+        ("models/h.yml", "models: [{name: h, columns: [{name: id, data_tests: [doubled]}]}]"),
+        (
+            "snapshots/s.sql",
+            "{% snapshot s %}{{ config(strategy='check', unique_key='id', check_cols='all') }} select {{ function('double') }}(2) as id{% endsnapshot %}",
+        ),
+        (
+            "models/e.sql",
+            "{{ config(materialized='ephemeral') }} select {{ function('double') }}(21) as n",
+        ),
+        ("models/reader.sql", "{{ config(materialized='table') }} select * from {{ ref('e') }}"),
+    ]);
+    p.ok(&["build"]);
+    let found = [
+        "select n from at_end",
+        "select n from by_hook",
+        "select id from s",
+        "select n from reader",
+    ];
+    assert_eq!(found.map(|sql| p.rows(sql).join(" ")), ["8", "10", "4", "42"]);
+    assert_eq!(
+        p.ok(&["ls", "-s", "double+1", "--resource-type", "test"]).out,
+        "shop.doubled_h_id\n"
+    );
+    // What failed is retried, and only that.
+    p.write("functions/double.sql", "select nothing_of_the_kind(x)");
+    assert_eq!(p.run(&["build"]).code, 1);
+    p.write("functions/double.sql", DOUBLE.1);
+    p.ok(&["retry"]);
+    assert_eq!(p.status("function.shop.double"), "success");
+    assert_eq!(p.status("model.shop.h"), "success");
+}
+
+#[test]
 fn functions_have_comments_and_grants() {
     let config = "name: shop\nprofile: shop\nfunctions: {shop: {+persist_docs: {relation: true}, +grants: {execute: [public]}}}\nmodels: {shop: {+persist_docs: {relation: true}}}\n";
     let rows = "{{ config(materialized='table_function') }} select 1 as id";

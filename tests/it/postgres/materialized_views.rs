@@ -40,6 +40,7 @@ fn other_indexes_are_applied_left_or_refused() {
     );
     assert_eq!((indexes(), rows()), (vec!["unique btree (id)".to_owned()], vec!["3".to_owned()]));
     assert_eq!(p.status("model.shop.mv"), "success");
+    assert!(p.read("target/run_results.json").contains("skip "), "as dbt says it");
     // Refused.
     p.write(
         "models/mv.sql",
