@@ -44,7 +44,11 @@ impl FilePlace {
             Some((stem, extension)) if !self.is_folder => (stem, format!(".{extension}")),
             _ => (name, String::new()),
         };
-        let location = format!("{folder}{stem}__{suffix}{extension}");
+        self.at(format!("{folder}{stem}__{suffix}{extension}"))
+    }
+
+    /// The same file at another location.
+    fn at(&self, location: String) -> FilePlace {
         let read_location = match self.read_location.strip_prefix(&self.location) {
             Some(rest) => format!("{location}{rest}"),
             None => location.clone(),
@@ -138,8 +142,13 @@ fn find_place(
 ) -> Result<FilePlace, NodeError> {
     let args = vec![PublicMacroArg::Relation(target.clone())];
     let text = steps.ask_macro(&PublicMacroCall::new("strata_external_place", args))?;
-    serde_json::from_str(text.trim())
-        .map_err(|e| job.mistake(format!("the place of the file cannot be found out: {e}")))
+    let place: FilePlace = serde_json::from_str(text.trim())
+        .map_err(|e| job.mistake(format!("the place of the file cannot be found out: {e}")))?;
+    if place.location.contains("://") {
+        return Ok(place);
+    }
+    let location = steps.locate_file(&place.location);
+    Ok(place.at(location))
 }
 
 /// Adds a row of nulls if there are no rows, since a file has no types without any. Returns whether

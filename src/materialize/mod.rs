@@ -116,6 +116,8 @@ pub(crate) trait Steps {
     fn warn(&mut self, message: String);
     /// Says in the results that nothing was done.
     fn skip(&mut self, message: String);
+    /// The path of a file, which is relative to the project's folder.
+    fn locate_file(&self, path: &str) -> String;
     /// Gives a file or folder another name, in the place of what has that name.
     fn move_file(&mut self, from: &str, to: &str) -> StepResult;
     /// Removes a file or folder, if it is there.

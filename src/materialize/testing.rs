@@ -105,6 +105,10 @@ impl Steps for FakeSteps {
         self.note(message);
     }
 
+    fn locate_file(&self, path: &str) -> String {
+        path.to_owned()
+    }
+
     fn move_file(&mut self, from: &str, to: &str) -> StepResult {
         self.note(format!("move {from} to {to}"));
         Ok(())

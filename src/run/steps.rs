@@ -262,6 +262,14 @@ impl Steps for NodeSteps<'_> {
         self.reply = Some(Reply { message, ..Reply::default() });
     }
 
+    fn locate_file(&self, path: &str) -> String {
+        let root = &self.run.manifest().project.root;
+        match self.run.shared.system.current_dir() == *root {
+            true => path.to_owned(),
+            false => root.join(path).to_string(),
+        }
+    }
+
     fn move_file(&mut self, from: &str, to: &str) -> StepResult {
         self.may_go_on()?;
         let (from, to) = (self.absolute(from), self.absolute(to));

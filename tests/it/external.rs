@@ -128,6 +128,49 @@ fn a_changed_file_model_is_built_again() {
 }
 
 #[test]
+fn files_are_those_of_the_project_wherever_a_command_runs() {
+    let p = Project::new(&[
+        ("data/raw.csv", "id\n1\n2\n"),
+        (
+            "models/s.yml",
+            "sources: [{name: raw, tables: [{name: raw, config: {external_location: 'data/{name}.csv'}}]}]",
+        ),
+        (
+            "models/m.sql",
+            &model("location='data/m.csv'", "select * from {{ source('raw', 'raw') }}"),
+        ),
+        (
+            "models/parts.sql",
+            &model(
+                "location='data/parts', options={'partition_by': 'id'}",
+                "select id, 1 as n from {{ ref('m') }}",
+            ),
+        ),
+        (
+            "models/r.sql",
+            "{{ config(materialized='table') }} select id from {{ ref('m') }} union all select id from {{ ref('parts') }}",
+        ),
+    ]);
+    let elsewhere = p.path().join("data");
+    let folder = p.path().to_str().unwrap();
+    let run = |args: &[&str]| {
+        let all = [args, &["--project-dir", folder]].concat();
+        p.command(&all).current_dir(&elsewhere).output().unwrap()
+    };
+    let ran = run(&["build"]);
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    assert!(exists(&p, "data/m.csv") && exists(&p, "data/parts/id=1"));
+    assert_eq!(p.rows("select count(*) from r"), ["4"]);
+    p.ok(&["build"]);
+    let ran = run(&["build", "-s", "r"]);
+    assert!(
+        ran.status.success(),
+        "a view of a relative path: {}",
+        String::from_utf8_lossy(&ran.stderr)
+    );
+}
+
+#[test]
 fn what_a_plugin_would_do_is_told() {
     let p = Project::new(&[
         ("models/m.sql", &model("location='m.csv', plugin='glue'", "select 1 as id")),
