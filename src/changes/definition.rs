@@ -193,6 +193,7 @@ fn has_text(node: &Node) -> bool {
     match &node.kind {
         NodeKind::Model { .. } => node.sql && !node.is_ephemeral(),
         NodeKind::Snapshot | NodeKind::Test(TestKind::Singular) => true,
+        NodeKind::Function(_) => node.sql,
         _ => false,
     }
 }

@@ -68,6 +68,7 @@ impl<'a> PartWriter<'a> {
                 self.write_materialization(node, parts);
                 write_contract(node, parts);
                 write_descriptions(node, parts);
+                insert_part(parts, "signature", signature_of(node));
             }
         }
         if is_seed(node) { self.write_data(node, parts) } else { None }
@@ -95,8 +96,28 @@ impl<'a> PartWriter<'a> {
             let mut texts = vec![text.to_owned()];
             texts.extend(self.answers(&tested.package, &variable_calls(text)));
             texts.extend(self.closure_of(&tested.package, calls_of(text)));
+            texts.extend(self.functions_of(tested));
             insert_part(parts, "model", texts);
         }
+    }
+
+    /// The texts and signatures of the functions that a node calls, and of those that they call.
+    fn functions_of(&self, node: &Node) -> Vec<String> {
+        let manifest = &self.compiler.manifest;
+        let mut stack = node.depends_on.clone();
+        let mut seen = BTreeMap::new();
+        while let Some(id) = stack.pop() {
+            let called = manifest.node(id);
+            let text = called.text.as_ref().filter(|_| called.is_function());
+            let Some(text) = text.filter(|_| !seen.contains_key(&id)) else { continue };
+            let mut texts = signature_of(called);
+            texts.push(text.raw.to_string());
+            texts.extend(self.answers(&called.package, &variable_calls(&text.raw)));
+            texts.extend(self.closure_of(&called.package, calls_of(&text.raw)));
+            seen.insert(id, Fingerprint::of_parts(texts).short());
+            stack.extend(&called.depends_on);
+        }
+        seen.into_values().collect()
     }
 
     /// The unrendered hooks, with the variables that they read and the macros that they call.
@@ -226,6 +247,16 @@ fn write_contract(node: &Node, parts: &mut Parts) {
     insert_part(parts, "contract", texts);
 }
 
+/// What a function takes and gives, as it is in the manifest.
+fn signature_of(node: &Node) -> Vec<String> {
+    let NodeKind::Function(function) = &node.kind else { return Vec::new() };
+    let arguments = function.arguments.iter();
+    let mut texts: Vec<String> =
+        arguments.map(|a| format!("{} {} {:?}", a.name, a.data_type, a.default)).collect();
+    texts.extend(function.returns.iter().map(|r| r.data_type.clone()));
+    texts
+}
+
 fn write_descriptions(node: &Node, parts: &mut Parts) {
     if !node.typed.build().is_some_and(|config| config.persists_docs) {
         return;
@@ -274,6 +305,7 @@ fn fingerprint_storage(compiler: &Compiler) -> String {
         "get_delete_insert_merge_sql",
         "load_csv_rows",
         "create_csv_table",
+        "scalar_function_sql",
     ];
     let registry = compiler.renderer.registry();
     let root = &compiler.manifest.project.name;

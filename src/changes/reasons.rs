@@ -4,7 +4,7 @@ use super::NodeDefinition;
 use crate::config::Json;
 use crate::engine::{ExistingColumn, ExistingRelations};
 use crate::hash::{FastMap, Fingerprint};
-use crate::manifest::{Manifest, Materialization, Node, NodeId, NodeKind, ResourceType};
+use crate::manifest::{Manifest, Node, NodeId, NodeKind, ResourceType};
 use crate::outcome::{PublicationFingerprint, column_pairs};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
@@ -320,6 +320,7 @@ impl State<'_> {
             ResourceType::Model
             | ResourceType::Seed
             | ResourceType::Snapshot
+            | ResourceType::Function
             | ResourceType::Test
             | ResourceType::UnitTest => self.stored(node),
             _ => {}
@@ -346,7 +347,7 @@ impl State<'_> {
         let before = self.compare.recorded.get(&*node.unique_id);
         let taint = parents.iter().find_map(|p| self.taints.get(p)).cloned();
         let own = self.compare.definitions.get(&node.id);
-        let view = !test && node.materialization() == Some(Materialization::View);
+        let view = !test && node.materialization().is_some_and(|m| !m.has_rows());
         if let (true, Some(taint)) =
             (view, taint.clone().or_else(|| own?.volatile.clone().map(Taint::Volatile)))
         {

@@ -146,15 +146,18 @@ impl Compiler {
         self.session_of(subject_of(node), node, bindings, existing, db)
     }
 
-    /// A session in which a node builds a candidate, beside the published relation.
+    /// A session in which a node builds a candidate, beside the published relation. `compiled` is
+    /// its SQL, for macros that read it from `model`.
     pub(crate) fn building(
         &self,
         node: &Node,
+        compiled: Option<&SqlText>,
         bindings: &Arc<Bindings>,
         existing: &Arc<ExistingRelations>,
         db: DatabaseAccess,
     ) -> Arc<RenderSession> {
         let mut subject = subject_of(node);
+        subject.compiled = compiled.map(|sql| Arc::from(sql.as_str()));
         subject.extra.push((crate::context::BUILDS_CANDIDATE, true.into()));
         subject.overrides = bindings.batch().and_then(overrides_in);
         self.session_of(subject, node, bindings, existing, db)
@@ -200,12 +203,14 @@ impl Compiler {
         self.add_ctes(compiled, bindings, existing, db)
     }
 
-    /// An error for a Python model.
+    /// An error for a model or a function that is not SQL.
     pub(super) fn check_sql(&self, node: &Node) -> Result<(), CompileError> {
         if node.sql {
             return Ok(());
         }
-        let message = format!("`{}` is a Python model, which cannot be run", node.name);
+        let kind = node.resource_type().as_str();
+        let language = if node.language() == "javascript" { "JavaScript" } else { "Python" };
+        let message = format!("`{}` is a {language} {kind}, which cannot be run", node.name);
         let d = Diagnostic::error(Code::PythonNeeded, message)
             .primary(node.span, "rewrite it in SQL, or leave it out: --exclude");
         Err(CompileError::Diagnostic(Box::new(d)))

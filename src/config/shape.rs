@@ -214,6 +214,16 @@ const UNIT_TEST: Rules = &[
     ("versions", "M", Nothing),
 ];
 
+const FUNCTION_ARGUMENT: Rules =
+    &[("name", "T!", Nothing), ("data_type", "T!", Nothing), ("description", "T0", Nothing)];
+const FUNCTION: Rules = &[
+    ("name", "TD", Nothing),
+    ("description", "T", Nothing),
+    ("config", "M", Nothing),
+    ("arguments", "L", Items("M", FUNCTION_ARGUMENT)),
+    ("returns", "M!", Keys(&[("data_type", "T!", Nothing), ("description", "T0", Nothing)])),
+];
+
 const PROPERTIES: Rules = &[
     ("models", "L", Items("M", NODE)),
     ("snapshots", "L", Items("M", NODE)),
@@ -223,6 +233,7 @@ const PROPERTIES: Rules = &[
     ("sources", "L", Items("M", SOURCE)),
     ("exposures", "L", Items("M", EXPOSURE)),
     ("groups", "L", Items("M", GROUP)),
+    ("functions", "L", Items("M", FUNCTION)),
     ("unit_tests", "L", Items("M", UNIT_TEST)),
 ];
 

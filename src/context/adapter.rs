@@ -600,36 +600,43 @@ fn external_write_options(args: &Args) -> Result<String, Error> {
     let Json::Object(mut options) = to_json(args.require(1, "rendered_options")?) else {
         return Err(error("`options` is a mapping"));
     };
-    let extension = location.rsplit_once('.').map_or("", |(_, e)| e).to_lowercase();
-    if !options.contains_key("format") && !options.contains_key("FORMAT") {
-        match extension.as_str() {
-            "parquet" | "json" | "csv" => {
-                options.insert("format".into(), Json::from(extension.as_str()));
-            }
-            "txt" | "tsv" | "tab" => {
-                options.insert("format".into(), Json::from("csv"));
-            }
-            _ => {}
-        }
+    if !options.contains_key("format") {
+        let name = location.rsplit('/').next().unwrap_or_default();
+        let extension = name.rsplit_once('.').map_or("", |(_, e)| e).to_lowercase();
+        let format = match extension.as_str() {
+            "" if options.contains_key("delimiter") => "csv".to_owned(),
+            "" => "parquet".to_owned(),
+            "txt" | "tsv" | "tab" => "csv".to_owned(),
+            _ => extension,
+        };
+        options.insert("format".into(), Json::from(format));
     }
     if options.get("format").and_then(Json::as_str) == Some("csv")
         && !options.contains_key("header")
     {
         options.insert("header".into(), Json::from(1));
     }
-    let rendered = options.iter().map(|(k, v)| {
-        let value = python_str(v);
-        let plain = v.is_number()
-            || v.is_boolean()
-            || value.starts_with(['\'', '('])
-            || k.eq_ignore_ascii_case("format");
-        if plain {
-            format!("{k} {value}")
-        } else {
-            format!("{k} {}", crate::engine::Dialect::literal(&value))
-        }
-    });
+    let rendered =
+        options.iter().map(|(name, value)| format!("{name} {}", write_option(name, value)));
     Ok(rendered.collect::<Vec<_>>().join(", "))
+}
+
+/// The value of an option of `copy`. Texts are quoted, unless they are words or brackets.
+fn write_option(name: &str, value: &Json) -> String {
+    let by_columns = name.eq_ignore_ascii_case("partition_by");
+    if let (true, Json::Array(columns)) = (by_columns, value) {
+        return format!("({})", columns.iter().map(python_str).collect::<Vec<_>>().join(", "));
+    }
+    let text = python_str(value);
+    let is_separator =
+        ["delimiter", "quote", "escape", "null"].contains(&name.to_ascii_lowercase().as_str());
+    let is_word = text.chars().all(|c| c.is_alphanumeric() || c == '_') && !text.is_empty();
+    match () {
+        () if by_columns && text.contains(',') && !text.starts_with('(') => format!("({text})"),
+        () if text.starts_with('\'') || !is_separator && text.starts_with(['(', '{', '[']) => text,
+        () if !is_separator && (is_word || value.is_number() || by_columns) => text,
+        () => crate::engine::Dialect::literal(&text),
+    }
 }
 
 /// The path from which an external file is read. Partitioned and per-thread writes create folders
@@ -641,11 +648,11 @@ fn external_read_location(args: &Args) -> Result<String, Error> {
     };
     let partitioned = options.get("partition_by").map(python_str);
     let threaded = options.get("per_thread_output").is_some_and(|v| v.as_bool() != Some(false));
+    let extension = options.get("format").map(python_str).unwrap_or_else(|| "parquet".to_owned());
     let Some(parts) = partitioned else {
-        return Ok(if threaded { format!("{location}/*.parquet") } else { location });
+        return Ok(if threaded { format!("{location}/*.{extension}") } else { location });
     };
     let depth = parts.split(',').count();
-    let extension = options.get("format").map(python_str).unwrap_or_else(|| "parquet".to_owned());
     Ok(format!("{location}/{}*.{extension}", "*/".repeat(depth)))
 }
 

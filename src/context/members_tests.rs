@@ -115,7 +115,9 @@ const ROWS: &[Row] = &[
     ("source", "{{ source('raw', 'events').schema }}", "lake"),
     ("source", "{{ source('raw', 'plain') }}", r#""shop"."lake"."plain""#),
     ("metric", "{{ metric('revenue') }}", "revenue"),
-    ("function", "{{ function('area') }}", "area"),
+    ("function", "{{ function('area') }}", r#""shop"."main"."area""#),
+    ("function", "{{ function('shop', 'area') }}", r#""shop"."main"."area""#),
+    ("function", "{{ function('area').type }}", "function"),
     ("doc", "x{{ doc('about') }}x", "xx"),
     ("config", "x{{ config(materialized='table') }}x", "xx"),
     ("config", "{{ config(materialized='table') }}{{ config.get('materialized') }}", "table"),
@@ -581,6 +583,7 @@ fn read(models: &[(String, &str)]) -> ProjectReading {
         ("models/a.sql", "select 1 as id"),
         ("models/v_v1.sql", "select 1 as id"),
         ("models/v_v2.sql", "select 1 as id"),
+        ("functions/area.sql", "select 1"),
     ];
     let own = own.into_iter().map(|(path, text)| (format!("/project/{path}"), text));
     let models = models.iter().map(|(name, text)| (format!("/project/models/{name}.sql"), *text));

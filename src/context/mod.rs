@@ -46,7 +46,7 @@ pub(crate) use project::{
     ContextProject, InvocationContext, VarSource, invocation_members, metadata_env, vars_json,
 };
 pub(crate) use reads::{ConstantFingerprints, RenderQuestion, RenderRead};
-pub(crate) use refs::resolve_ref;
+pub(crate) use refs::{resolve_function, resolve_ref};
 pub(crate) use relation::RelationValue;
 pub(crate) use session::{
     Abort, Bindings, BoundQuery, DatabaseAccess, DeferredRelations, LogLine, NodeScope, RefForm,

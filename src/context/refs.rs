@@ -20,14 +20,7 @@ pub(super) fn install_references(out: &mut FastMap<&'static str, Value>) {
     out.insert("ref", function(reference));
     out.insert("source", function(source));
     out.insert("metric", function(metric));
-    out.insert(
-        "function",
-        function(|_, session, args| {
-            let name = args.text(args.positional.len().saturating_sub(1), "function_name")?;
-            session.record().functions.push(name.clone());
-            Ok(Value::from(name))
-        }),
-    );
+    out.insert("function", function(called_function));
     // At run `doc` is resolved in descriptions only; in SQL it prints nothing.
     out.insert("doc", function(|_, _, _| Ok(Value::from(""))));
 }
@@ -101,6 +94,65 @@ fn metric(
     Ok(Value::from(name))
 }
 
+/// `function([package,] name)`: the function's name, to be called.
+fn called_function(
+    state: &mut State<'_, '_>,
+    session: &Arc<RenderSession>,
+    args: Args,
+) -> Result<Value, Error> {
+    let (package, name) = match args.positional.as_slice() {
+        [package, _] => (Some(package.to_string()), args.text(1, "function_name")?),
+        [_] | [] => (None, args.text(0, "function_name")?),
+        other => {
+            return Err(error(format!("function() takes one or two names, not {}", other.len())));
+        }
+    };
+    let span = session.site(state);
+    let call = RefCall { package: package.map(Arc::from), name: name.into(), version: None, span };
+    let written = display_function(&call);
+    if session.phase == Phase::Parse {
+        session.record().functions.push(call);
+        return Ok(own_relation(session, &written));
+    }
+    let Some(runtime) = &session.runtime else { return Ok(none()) };
+    let lookup = &runtime.manifest.lookup;
+    match resolve_function(lookup, &call, &session.package) {
+        Ok(id) => {
+            check_dependency(session, id, &written, span)?;
+            target(session, id, span)
+        }
+        Err((message, help)) => Err(session.stop(Abort::UnknownRef { message, span, help })),
+    }
+}
+
+/// The call of a function in its written form, for messages.
+fn display_function(call: &RefCall) -> String {
+    let package = call.package.as_deref().map(|p| format!("'{p}', ")).unwrap_or_default();
+    format!("function({package}'{}')", call.name)
+}
+
+/// Resolves `function()`. The error is a message and a hint.
+pub(crate) fn resolve_function(
+    lookup: &NodeLookup,
+    call: &RefCall,
+    package: &str,
+) -> Result<NodeId, (String, Option<String>)> {
+    match lookup.find_function(call.package.as_deref(), &call.name, package) {
+        FoundNode::Node(id) => Ok(id),
+        FoundNode::Disabled(_) => Err((format!("the function `{}` is disabled", call.name), None)),
+        FoundNode::Nothing => {
+            let near = nearest_name(&call.name, lookup.function_names());
+            let help = match near {
+                Some(near) => format!("a function named `{near}` exists"),
+                None => "functions are files in `functions/`".to_owned(),
+            };
+            let within =
+                call.package.as_deref().map(|p| format!(" in package `{p}`")).unwrap_or_default();
+            Err((format!("function `{}` not found{within}", call.name), Some(help)))
+        }
+    }
+}
+
 /// Resolves a `ref`. The error is a message and a hint.
 pub(crate) fn resolve_ref(
     lookup: &NodeLookup,
@@ -166,7 +218,8 @@ fn target(session: &RenderSession, id: NodeId, span: Option<Span>) -> Result<Val
     let Some(runtime) = &session.runtime else { return Ok(none()) };
     let (manifest, bindings) = (&runtime.manifest, &runtime.bindings);
     let engine = session.project.target.engine;
-    if !bindings.admits(id) {
+    // A unit test has inputs in place of relations, but calls the functions of the database.
+    if !manifest.node(id).is_function() && !bindings.admits(id) {
         return Err(no_input(session, &manifest.node(id).display_name(), span));
     }
     let Some(target) = bindings.target(manifest, id) else {
@@ -251,6 +304,13 @@ impl Bindings {
     }
 }
 
+/// The plugin that reads a source.
+fn plugin_of(source: &Node) -> Option<String> {
+    let meta = source.config.map("meta");
+    let plugin = source.config.get("plugin").or_else(|| meta?.get("plugin"))?;
+    (!plugin.is_null()).then(|| crate::config::python_str(plugin))
+}
+
 fn source(
     state: &mut State<'_, '_>,
     session: &Arc<RenderSession>,
@@ -271,6 +331,17 @@ fn source(
     let Some(runtime) = &session.runtime else { return Ok(none()) };
     match runtime.manifest.lookup.find_source(&call.source, &call.table, &session.package) {
         FoundNode::Node(id) => {
+            let reads_files = session.project.target.engine.capabilities.reads_files;
+            let plugin = plugin_of(runtime.manifest.node(id)).filter(|_| reads_files);
+            if let Some(plugin) = plugin {
+                return Err(session.stop(Abort::UnknownRef {
+                    message: format!(
+                        "source `{source}.{table}` is read by the plugin `{plugin}` of dbt's adapter, which is Python"
+                    ),
+                    span,
+                    help: Some("read its file by `external_location`, or load it before".to_owned()),
+                }));
+            }
             // Unlike a model, a source need not be recorded at parse: it does not affect the order
             // of the run, and dbt does not check it either.
             target(session, id, span)

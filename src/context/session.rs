@@ -6,7 +6,9 @@ use super::batch::BatchContext;
 use super::column::translate_type;
 use super::reads::{RenderQuestion, RenderRead, fingerprint_macro};
 use crate::config::{Json, JsonMap};
-use crate::engine::{Connection, EngineError, ExistingRelations, Relation, Warehouse};
+use crate::engine::{
+    Connection, EngineError, ExistingRelations, Relation, RelationKind, Warehouse,
+};
 use crate::jinja::{CallName, MacroDef, Scope};
 use crate::manifest::{
     EventWindow, Manifest, NodeConfig, NodeId, RefCall, ResourceType, SourceCall, UniqueId,
@@ -113,9 +115,9 @@ impl Bindings {
 
     /// Every node prints its own relation, and those in `deferred` another one.
     pub(crate) fn deferring(deferred: &DeferredRelations, empty: bool) -> Bindings {
-        let shape = if empty { RefForm::LimitZero } else { RefForm::Plain };
         let targets = deferred.iter().map(|(node, relation)| {
-            (*node, RefTarget { relation: relation.clone(), shape: shape.clone() })
+            let shape = plain_form(relation, empty);
+            (*node, RefTarget { relation: relation.clone(), shape })
         });
         Bindings { overrides: targets.collect(), ..Bindings::new(empty) }
     }
@@ -210,10 +212,17 @@ impl Bindings {
             });
         }
         let relation = node.relation.clone()?;
-        Some(RefTarget {
-            relation,
-            shape: if self.empty { RefForm::LimitZero } else { RefForm::Plain },
-        })
+        let shape = plain_form(&relation, self.empty);
+        Some(RefTarget { relation, shape })
+    }
+}
+
+/// The form of a reference to what is in the database. With `empty` a relation is read without
+/// rows; a function is called all the same.
+fn plain_form(relation: &Relation, empty: bool) -> RefForm {
+    match empty && relation.kind != Some(RelationKind::Function) {
+        true => RefForm::LimitZero,
+        false => RefForm::Plain,
     }
 }
 
@@ -264,7 +273,7 @@ pub(crate) struct RenderRecord {
     pub(crate) refs: Vec<RefCall>,
     pub(crate) sources: Vec<SourceCall>,
     pub(crate) metrics: Vec<RefCall>,
-    pub(crate) functions: Vec<String>,
+    pub(crate) functions: Vec<RefCall>,
     /// The arguments of `config()` calls, in order.
     pub(crate) config: Vec<(String, Json, Option<Span>)>,
     pub(crate) reads: BTreeSet<RenderRead>,
@@ -658,6 +667,9 @@ impl RenderSession {
             (Some(runtime), Some(id)) => {
                 let mut model = runtime.manifest.node_json(runtime.manifest.node(id));
                 translate_types(&mut model);
+                if let Some(compiled) = &self.subject.compiled {
+                    model.insert("compiled_code".into(), Json::from(&**compiled));
+                }
                 match self.batch() {
                     Some(batch) => model_in_batch(&model, batch),
                     None => {

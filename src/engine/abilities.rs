@@ -72,6 +72,11 @@ pub(crate) struct EngineCapabilities {
     pub(crate) alters_types: bool,
     /// A change of columns locks the table against readers, so it runs in a transaction of its own.
     pub(crate) locks_for_columns: bool,
+    /// Models can be files that the database reads (`external`), and functions that give rows
+    /// (`table_function`).
+    pub(crate) reads_files: bool,
+    /// A project can define functions of the database.
+    pub(crate) has_functions: bool,
     /// The default incremental strategy: (with a unique key, without).
     pub(crate) default_strategy: (&'static str, &'static str),
     pub(crate) strategies: &'static [&'static str],

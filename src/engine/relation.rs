@@ -131,7 +131,8 @@ impl Relation {
         })
     }
 
-    /// `database.schema.identifier`, folded for use as a map key.
+    /// `database.schema.identifier`, folded for use as a map key. Functions have names of their own:
+    /// a table may be called like one.
     pub(crate) fn key(&self, dialect: Dialect) -> String {
         let first = if dialect.names_databases { 0 } else { 1 };
         let mut parts: Vec<String> = Vec::new();
@@ -140,6 +141,9 @@ impl Relation {
                 Some(name) => dialect.folded_as(name, quoted),
                 None => String::new(),
             });
+        }
+        if self.kind == Some(RelationKind::Function) {
+            parts.push("()".to_owned());
         }
         parts.join("\u{1f}")
     }

@@ -38,6 +38,8 @@ const fn abilities(transactions: TransactionSupport, scratch: ScratchTables) -> 
         times_are_texts: false,
         alters_types: true,
         locks_for_columns: false,
+        reads_files: true,
+        has_functions: true,
         default_strategy: ("delete+insert", "append"),
         strategies: &["append", "delete+insert", "merge", "microbatch"],
     }

@@ -41,6 +41,8 @@ pub(super) static SPEC: EngineSpec = EngineSpec {
         times_are_texts: false,
         alters_types: true,
         locks_for_columns: false,
+        reads_files: false,
+        has_functions: false,
         default_strategy: ("append", "append"),
         strategies: &["append", "delete+insert", "merge", "microbatch"],
     },

@@ -128,6 +128,14 @@ pub(crate) trait Warehouse: Send {
         &mut self,
         relations: &[Relation],
     ) -> Result<Vec<ExistingRelation>, EngineError>;
+    /// The functions of schemas, given as (database, schema). The id of each tells its definition.
+    fn list_functions(
+        &mut self,
+        schemas: &[(&str, &str)],
+    ) -> Result<Vec<ExistingRelation>, EngineError> {
+        let _ = schemas;
+        Ok(Vec::new())
+    }
     /// The number of rows of a relation, and a fingerprint of them that does not depend on their
     /// order.
     fn fingerprint_content(
@@ -234,6 +242,17 @@ impl dyn Warehouse + '_ {
         let mut reply = self.stream_rows(sql, &mut |row| take_row(&mut rows, row, limit))?;
         let columns = std::mem::take(&mut reply.columns);
         Ok((reply, Table { columns, rows }))
+    }
+
+    /// The function that has this name, if there is one.
+    pub(crate) fn find_function(
+        &mut self,
+        function: &Relation,
+    ) -> Result<Option<ExistingRelation>, EngineError> {
+        let dialect = self.engine().dialect;
+        let Some((database, schema)) = function.stored_schema(dialect) else { return Ok(None) };
+        let all = self.list_functions(&[(&database, &schema)])?;
+        Ok(all.into_iter().find(|found| found.relation.same(function, dialect)))
     }
 
     /// Drops the relation that has this name, if there is one.

@@ -72,7 +72,7 @@ fn kind_of(folder: PathKind, path: &Utf8Path) -> Option<FileKind> {
         (PathKind::Macro, "sql") => FileKind::Macro,
         (PathKind::Snapshot, "sql") => FileKind::Snapshot,
         (PathKind::Analysis, "sql") => FileKind::Analysis,
-        (PathKind::Function, "sql" | "py") => FileKind::Function,
+        (PathKind::Function, "sql" | "py" | "js") => FileKind::Function,
         (PathKind::Test, "sql") if is_in_folder(path, "generic") => FileKind::GenericTest,
         (PathKind::Test, "sql" | "csv") if is_in_folder(path, "fixtures") => FileKind::Fixture,
         (PathKind::Test, "sql") => FileKind::SingularTest,

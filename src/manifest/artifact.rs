@@ -141,18 +141,6 @@ impl Manifest {
                     meta.insert("strata_export".into(), Json::Object(fields));
                 }
             }
-            NodeKind::Function(definition) => {
-                if let Json::Object(map) = definition {
-                    m.extend(
-                        map.iter()
-                            .filter(|(k, _)| {
-                                !matches!(k.as_str(), "name" | "config" | "description")
-                            })
-                            .map(|(k, v)| (k.clone(), v.clone())),
-                    );
-                }
-                m.insert("checksum".into(), Json::from(node.checksum.value.as_str()));
-            }
             _ => {
                 m.insert("alias".into(), Json::from(&*node.alias));
                 m.insert(
@@ -169,7 +157,7 @@ impl Manifest {
                 );
                 m.insert("build_path".into(), Json::Null);
                 m.insert("raw_code".into(), Json::from(node.text.as_ref().map_or("", |t| &*t.raw)));
-                m.insert("language".into(), Json::from(if node.sql { "sql" } else { "python" }));
+                m.insert("language".into(), Json::from(node.language()));
                 let contract = config
                     .get("contract")
                     .cloned()
@@ -205,6 +193,9 @@ impl Manifest {
             let key = primary_key(&node.columns, constraints, self.tests_of(node));
             m.insert("primary_key".into(), Json::from(key));
             m.insert("time_spine".into(), time_spine.as_ref().map_or(Json::Null, |s| s.to_json()));
+        }
+        if let NodeKind::Function(function) = &node.kind {
+            function.write_json(&mut m);
         }
         if let NodeKind::Test(test) = &node.kind {
             if let TestKind::Generic(test) = test {
@@ -257,7 +248,7 @@ impl Manifest {
         m.insert("unrendered_config".into(), Json::Object(node.config.unrendered().clone()));
         m.insert("created_at".into(), Json::from(0.0));
         let stored = match &node.kind {
-            NodeKind::Exposure(_) | NodeKind::Export(_) => false,
+            NodeKind::Exposure(_) | NodeKind::Export(_) | NodeKind::Function(_) => false,
             // A test stores its failing rows only on request.
             NodeKind::Test(_) => node.stores_failures(false).is_some(),
             _ => !node.is_ephemeral(),
@@ -271,8 +262,8 @@ impl Manifest {
             "sources".into(),
             node.sources.iter().map(|s| json!([&*s.source, &*s.table])).collect(),
         );
-        m.insert("metrics".into(), node.metrics.iter().map(metric_path).collect());
-        m.insert("functions".into(), Json::Array(Vec::new()));
+        m.insert("metrics".into(), node.metrics.iter().map(call_path).collect());
+        m.insert("functions".into(), node.functions.iter().map(call_path).collect());
         let nodes: Vec<&str> =
             node.depends_on.iter().map(|id| &*self.node(*id).unique_id).collect();
         let macros: Vec<&str> = node.macros.iter().map(|m| &**m).collect();
@@ -333,8 +324,8 @@ pub(super) fn ref_json(call: &RefCall) -> Json {
     json!({ "name": &*call.name, "package": call.package.as_deref(), "version": version })
 }
 
-/// The name of a metric with its package, if it is given.
-fn metric_path(call: &RefCall) -> Json {
+/// The name of a metric or a function with its package, if it is given.
+fn call_path(call: &RefCall) -> Json {
     call.package.iter().chain([&call.name]).map(|part| Json::from(&**part)).collect()
 }
 

@@ -49,7 +49,7 @@ pub(crate) fn canonical_key(key: &str) -> &str {
 impl NodeConfig {
     /// A config with values of a single layer.
     #[cfg(test)]
-    pub(super) fn of(layer: ConfigLayer, entries: &[(&str, Json)]) -> NodeConfig {
+    pub(crate) fn of(layer: ConfigLayer, entries: &[(&str, Json)]) -> NodeConfig {
         let mut config = NodeConfig::default();
         for (key, value) in entries {
             config.merge(key, value.clone(), layer, None);
@@ -371,12 +371,13 @@ fn defaults(kind: ResourceType) -> Vec<(&'static str, Json)> {
             ("enabled", Json::Bool(true)),
             ("static_analysis", Json::Null),
         ],
-        ResourceType::Function => vec![
-            ("enabled", Json::Bool(true)),
-            ("materialized", Json::from("function")),
-            ("tags", Json::Array(Vec::new())),
-            ("meta", Json::Object(JsonMap::new())),
-        ],
+        ResourceType::Function => {
+            let mut all = relation_defaults("function");
+            all.push(("type", Json::from("scalar")));
+            let others = ["volatility", "runtime_version", "entry_point"];
+            all.extend(others.map(|key| (key, Json::Null)));
+            all
+        }
         _ => relation_defaults("view"),
     }
 }

@@ -41,6 +41,7 @@ pub(crate) struct NodeLookup {
     own_first: bool,
     refs: FastMap<Arc<str>, Vec<Refable>>,
     sources: FastMap<SourceKey, Vec<(Arc<str>, FoundNode)>>,
+    functions: FastMap<Arc<str>, Vec<Refable>>,
 }
 
 impl NodeLookup {
@@ -64,7 +65,9 @@ impl NodeLookup {
 
     /// Replaces the ids of nodes, after some nodes that cannot be referred to were removed.
     pub(crate) fn renumber(&mut self, ids: &[Option<NodeId>]) {
-        let refs = self.refs.values_mut().flatten().map(|refable| &mut refable.found);
+        let functions = self.functions.values_mut();
+        let refs =
+            self.refs.values_mut().chain(functions).flatten().map(|refable| &mut refable.found);
         let sources = self.sources.values_mut().flatten().map(|(_, found)| found);
         for found in refs.chain(sources) {
             if let FoundNode::Node(id) = found {
@@ -77,9 +80,13 @@ impl NodeLookup {
         if let super::NodeKind::Source(table) = &node.kind {
             let key = (table.source_name.clone(), node.name.clone());
             self.sources.entry(key).or_default().push((node.package.clone(), found));
-        } else if node.resource_type().is_refable() {
+        } else if node.resource_type().is_published() {
             let version = node.version();
-            self.refs.entry(node.name.clone()).or_default().push(Refable {
+            let by_name = match node.resource_type() {
+                ResourceType::Function => &mut self.functions,
+                _ => &mut self.refs,
+            };
+            by_name.entry(node.name.clone()).or_default().push(Refable {
                 package: node.package.clone(),
                 version: version.map(|v| python_str(&v.version)),
                 latest: version.is_none_or(|v| same_version(&v.version, &v.latest)),
@@ -100,6 +107,27 @@ impl NodeLookup {
         asking: &str,
     ) -> FoundNode {
         let Some(all) = self.refs.get(name) else { return FoundNode::Nothing };
+        self.pick(all, package, version, asking)
+    }
+
+    /// Resolves `function([package,] name)` in the package `asking`, like a `ref`.
+    pub(crate) fn find_function(
+        &self,
+        package: Option<&str>,
+        name: &str,
+        asking: &str,
+    ) -> FoundNode {
+        let Some(all) = self.functions.get(name) else { return FoundNode::Nothing };
+        self.pick(all, package, None, asking)
+    }
+
+    fn pick(
+        &self,
+        all: &[Refable],
+        package: Option<&str>,
+        version: Option<&str>,
+        asking: &str,
+    ) -> FoundNode {
         let found = match package {
             Some(p) => pick_ref(all, Some(p), version),
             None => {
@@ -152,6 +180,11 @@ impl NodeLookup {
     /// The names of models, seeds and snapshots, for suggestions.
     pub(crate) fn ref_names(&self) -> impl Iterator<Item = &str> {
         self.refs.keys().map(|n| &**n)
+    }
+
+    /// The names of functions, for suggestions.
+    pub(crate) fn function_names(&self) -> impl Iterator<Item = &str> {
+        self.functions.keys().map(|n| &**n)
     }
 
     /// The versions of a model, for messages.

@@ -13,6 +13,11 @@ pub(crate) enum Materialization {
     Snapshot,
     Seed,
     Ephemeral,
+    /// A file outside the database, with a view over it.
+    External,
+    Function,
+    /// A function that gives rows.
+    TableFunction,
 }
 
 /// The properties of a materialization.
@@ -37,12 +42,17 @@ impl Materialization {
         Materialization::Snapshot,
         Materialization::Seed,
         Materialization::Ephemeral,
+        Materialization::External,
+        Materialization::Function,
+        Materialization::TableFunction,
     ];
 
-    /// The names of those that a model can have.
-    pub(crate) fn of_models() -> Vec<&'static str> {
-        let others = [Materialization::Seed, Materialization::Snapshot];
+    /// The names of those that a model can have, on an engine that reads files or not.
+    pub(crate) fn of_models(reads_files: bool) -> Vec<&'static str> {
+        let others = [Materialization::Seed, Materialization::Snapshot, Materialization::Function];
+        let of_files = [Materialization::External, Materialization::TableFunction];
         let all = Materialization::ALL.iter().filter(|one| !others.contains(one));
+        let all = all.filter(|one| reads_files || !of_files.contains(one));
         all.map(|one| one.name()).collect()
     }
 
@@ -68,6 +78,11 @@ impl Materialization {
             }
             Materialization::Seed => ("seed", Some(RelationKind::Table), None, false),
             Materialization::Ephemeral => ("ephemeral", None, None, false),
+            Materialization::External => ("external", Some(RelationKind::View), None, false),
+            Materialization::TableFunction => {
+                ("table_function", Some(RelationKind::Function), None, false)
+            }
+            Materialization::Function => ("function", Some(RelationKind::Function), None, false),
         };
         Facts { name, kind, create, grows }
     }
@@ -88,6 +103,13 @@ impl Materialization {
     /// The macro that returns the statement for a full build, given the relation and the SQL.
     pub(crate) fn create_macro(self) -> Option<&'static str> {
         self.facts().create
+    }
+
+    /// Whether what is stored has rows of its own, which change only when it is built.
+    pub(crate) fn has_rows(self) -> bool {
+        let kind = self.facts().kind;
+        self == Materialization::External
+            || !matches!(kind, Some(RelationKind::View | RelationKind::Function))
     }
 
     /// Whether later builds add to the relation.

@@ -13,6 +13,7 @@ mod configs;
 mod contract;
 mod deprecation;
 mod freshness;
+mod function;
 mod graph;
 mod lookup;
 mod materialization;
@@ -30,10 +31,12 @@ pub(crate) use batch::{
 pub(crate) use column::{Column, TestSpec};
 pub(crate) use config::{ConfigLayer, NodeConfig};
 pub(crate) use configs::{
-    HardDeletes, Hook, IncrementalConfig, OnSchemaChange, TestConfig, TestSeverity, TypedConfig,
+    HardDeletes, Hook, IncrementalConfig, OnConfigurationChange, OnSchemaChange, TestConfig,
+    TestSeverity, TypedConfig,
 };
 pub(crate) use deprecation::{Deprecation, read_moment, write_moment};
 pub(crate) use freshness::{FreshnessStatus, FreshnessThreshold};
+pub(crate) use function::{Function, FunctionArgument, FunctionKind, FunctionResult, Volatility};
 pub(crate) use graph::Graph;
 pub(crate) use lookup::{FoundNode, NodeLookup, same_version};
 pub(crate) use materialization::Materialization;

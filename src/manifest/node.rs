@@ -1,8 +1,8 @@
 //! The nodes of the graph.
 
 use super::{
-    Column, Deprecation, FreshnessThreshold, Materialization, NodeConfig, SemanticNode, TimeSpine,
-    TypedConfig, UnitTest,
+    Column, Deprecation, FreshnessThreshold, Function, Materialization, NodeConfig, SemanticNode,
+    TimeSpine, TypedConfig, UnitTest,
 };
 use crate::config::{ExportType, Json, JsonMap, YamlMap};
 use crate::engine::{Relation, RelationKind};
@@ -96,6 +96,11 @@ impl ResourceType {
 
     pub(crate) fn is_refable(self) -> bool {
         matches!(self, ResourceType::Model | ResourceType::Seed | ResourceType::Snapshot)
+    }
+
+    /// Whether a build publishes something in the database for it: a relation or a function.
+    pub(crate) fn is_published(self) -> bool {
+        self.is_refable() || self == ResourceType::Function
     }
 }
 
@@ -253,7 +258,7 @@ pub(crate) enum NodeKind {
     Source(Box<SourceTable>),
     Exposure(Box<Exposure>),
     Export(Box<Export>),
-    Function(Json),
+    Function(Box<Function>),
     /// Resources of the semantic layer. They are contained in the manifest but not built.
     Semantic(SemanticNode),
     Operation {
@@ -299,6 +304,8 @@ pub(crate) struct Node {
     pub(crate) sources: Vec<SourceCall>,
     /// The metrics that a text, an exposure or a saved query names.
     pub(crate) metrics: Vec<RefCall>,
+    /// The functions that a text calls by `function()`.
+    pub(crate) functions: Vec<RefCall>,
     pub(crate) depends_on: Vec<NodeId>,
     pub(crate) macros: Vec<Arc<str>>,
     pub(crate) checksum: Checksum,
@@ -368,6 +375,21 @@ impl Node {
     pub(crate) fn is_ephemeral(&self) -> bool {
         matches!(self.kind, NodeKind::Model { .. })
             && self.materialization() == Some(Materialization::Ephemeral)
+    }
+
+    /// The language of its text, as in artifacts.
+    pub(crate) fn language(&self) -> &'static str {
+        match self.sql {
+            true => "sql",
+            false if self.original_file_path.to_ascii_lowercase().ends_with(".js") => "javascript",
+            false => "python",
+        }
+    }
+
+    /// Whether it is a function of the database: one of the project, or a model that is stored as
+    /// one.
+    pub(crate) fn is_function(&self) -> bool {
+        self.relation.as_ref().is_some_and(|r| r.kind == Some(RelationKind::Function))
     }
 
     pub(crate) fn version(&self) -> Option<&VersionInfo> {

@@ -9,7 +9,10 @@
 mod agate;
 mod candidate;
 mod delta;
+mod external;
+mod function;
 mod incremental;
+mod materialized_view;
 mod schema_change;
 mod seed;
 mod seed_reader;
@@ -107,6 +110,18 @@ pub(crate) trait Steps {
     fn execute(&mut self, sql: SqlText) -> StepResult;
     /// Calls a public macro and executes the text that it returns.
     fn call_macro(&mut self, call: &PublicMacroCall) -> StepResult;
+    /// Calls a public macro and returns its text, which is not executed.
+    fn ask_macro(&mut self, call: &PublicMacroCall) -> Result<String, NodeError>;
+    /// Tells the user something that does not stop the build.
+    fn warn(&mut self, message: String);
+    /// Says in the results that nothing was done.
+    fn skip(&mut self, message: String);
+    /// The path of a file, which is relative to the project's folder.
+    fn locate_file(&self, path: &str) -> String;
+    /// Gives a file or folder another name, in the place of what has that name.
+    fn move_file(&mut self, from: &str, to: &str) -> StepResult;
+    /// Removes a file or folder, if it is there.
+    fn remove_file(&mut self, path: &str) -> StepResult;
     /// Runs the node's hooks that belong to `time`.
     fn run_hooks(&mut self, time: HookTime) -> StepResult;
     /// Loads the rows of a seed into an empty table.
@@ -167,6 +182,8 @@ pub(crate) struct MaterializationJob {
     /// Candidates and rejected relations that earlier runs left behind.
     pub(crate) leftovers: Vec<ExistingRelation>,
     pub(crate) seed: Option<SeedJob>,
+    /// The macro that creates the function, given its name.
+    pub(crate) function: Option<String>,
 }
 
 impl MaterializationJob {
@@ -211,9 +228,11 @@ pub(crate) fn store_node(
     steps: &mut dyn Steps,
 ) -> Result<MaterializationOutcome, NodeError> {
     match materialization {
-        Materialization::Table | Materialization::View | Materialization::MaterializedView => {
+        Materialization::Table | Materialization::View => {
             stored::store_full(materialization, job, steps)
         }
+        Materialization::MaterializedView => materialized_view::store_materialized_view(job, steps),
+        Materialization::External => external::store_external(job, steps),
         Materialization::Seed => seed::store_seed(job, steps),
         // On a first build, on a full refresh, or in place of a view, the whole table is built.
         Materialization::Incremental if !has_table(job) || job.full_refresh => {
@@ -224,6 +243,8 @@ pub(crate) fn store_node(
             stored::store_full(materialization, job, steps)
         }
         Materialization::Snapshot => snapshot::store_snapshot(job, steps),
+        Materialization::Function => function::store_function(job, steps),
+        Materialization::TableFunction => function::store_table_function(job, steps),
         Materialization::Ephemeral => Ok(MaterializationOutcome::Published),
     }
 }

@@ -22,12 +22,23 @@ struct FakeSteps {
     published: Option<ExistingRelation>,
     passes: bool,
     in_transaction: bool,
+    /// Whether the file of an external model is written in its place.
+    adds: bool,
+    /// The indexes of a materialized view that differ from its config.
+    index_changes: &'static str,
 }
 
 impl FakeSteps {
     fn new(warehouse: &FakeWarehouse, job: &MaterializationJob, passes: bool) -> FakeSteps {
         let published = job.existing.clone();
-        FakeSteps { warehouse: warehouse.clone(), published, passes, in_transaction: false }
+        FakeSteps {
+            warehouse: warehouse.clone(),
+            published,
+            passes,
+            in_transaction: false,
+            adds: false,
+            index_changes: "",
+        }
     }
 
     fn note(&self, text: String) {
@@ -48,7 +59,9 @@ impl Steps for FakeSteps {
         let creates = [
             "create_table_as",
             "get_create_view_as_sql",
+            "get_create_materialized_view_as_sql",
             "strata_copy_table",
+            "strata_external_view_sql",
             "strata_snapshot_table",
         ];
         let relation = call.args.iter().find_map(|arg| match arg {
@@ -67,6 +80,43 @@ impl Steps for FakeSteps {
             None => format!("{}()", call.name),
         };
         self.execute(SqlText::from(sql))
+    }
+
+    fn ask_macro(&mut self, call: &PublicMacroCall) -> Result<String, NodeError> {
+        self.note(format!("ask {}", call.name));
+        Ok(match call.name.as_str() {
+            "strata_external_place" => {
+                let place = json!({
+                    "location": "out/m.csv", "read_location": "out/m.csv", "format": "csv",
+                    "write_options": "format csv", "is_folder": false, "adds": self.adds,
+                });
+                place.to_string()
+            }
+            "strata_describe_index_changes" => self.index_changes.to_owned(),
+            _ => String::new(),
+        })
+    }
+
+    fn warn(&mut self, message: String) {
+        self.note(format!("warn {message}"));
+    }
+
+    fn skip(&mut self, message: String) {
+        self.note(message);
+    }
+
+    fn locate_file(&self, path: &str) -> String {
+        path.to_owned()
+    }
+
+    fn move_file(&mut self, from: &str, to: &str) -> StepResult {
+        self.note(format!("move {from} to {to}"));
+        Ok(())
+    }
+
+    fn remove_file(&mut self, path: &str) -> StepResult {
+        self.note(format!("remove {path}"));
+        Ok(())
     }
 
     fn run_hooks(&mut self, time: HookTime) -> StepResult {
@@ -246,6 +296,7 @@ impl Case {
             is_described: true,
             leftovers: Vec::new(),
             seed: is_seed.then(seed),
+            function: None,
         }
     }
 
@@ -305,6 +356,62 @@ fn a_table_is_swapped_in_after_its_audit() {
         assert_eq!(log, expected, "{}", spec.label);
         assert_eq!(ending.unwrap(), MaterializationOutcome::Published);
         assert_eq!(there, ["m"]);
+    }
+}
+
+#[test]
+fn a_materialized_view_with_other_indexes_is_made_left_or_refused() {
+    for (word, changes, made, warned, refused) in [
+        ("apply", "+ index on a", true, false, false),
+        ("continue", "", true, false, false),
+        ("continue", "+ index on a", false, true, false),
+        ("fail", "", true, false, false),
+        ("fail", "+ index on a", false, false, true),
+    ] {
+        let case = Case::new(Materialization::MaterializedView, &TRANSACTIONAL)
+            .with("on_configuration_change", json!(word));
+        let mut job = case.job();
+        let (relation, kind) = (job.target.clone(), RelationKind::MaterializedView);
+        job.existing = Some(ExistingRelation::new(relation, kind, Vec::new()));
+        let mut warehouse = FakeWarehouse::new(case.spec);
+        warehouse.add_table("m");
+        let fake = FakeSteps::new(&warehouse, &job, true);
+        let mut steps = FakeSteps { index_changes: changes, ..fake };
+        let ending = store_node(Materialization::MaterializedView, &job, &mut steps);
+        let log = warehouse.log();
+        let has = |text: &str| log.iter().any(|line| line.starts_with(text));
+        assert_eq!(has("publish"), made, "{word}: {log:?}");
+        assert_eq!(has("warn"), warned, "{word}");
+        assert_eq!(ending.is_err(), refused, "{word}");
+        assert_eq!(has("ask"), word != "apply", "{word}: it asks only if the answer counts");
+    }
+}
+
+#[test]
+fn a_file_gets_its_name_after_its_audit() {
+    for spec in PROFILES {
+        let (log, ending, there) = Case::new(Materialization::External, spec).run();
+        let at = |text: &str| {
+            log.iter().position(|line| line == text).unwrap_or_else(|| panic!("{text}: {log:?}"))
+        };
+        let order = [
+            "remove out/m__candidate.csv",
+            "write_to_file()",
+            "create \"m__candidate\"",
+            "audit m__candidate",
+            "move out/m__candidate.csv to out/m.csv",
+            "create \"m\"",
+            "finish",
+        ];
+        let places: Vec<usize> = order.iter().map(|text| at(text)).collect();
+        assert!(places.is_sorted(), "{}: {log:?}", spec.label);
+        assert_eq!(ending.unwrap(), MaterializationOutcome::Published);
+        assert!(there.contains(&"m".to_owned()) && !there.contains(&"m__candidate".to_owned()));
+        let (log, ending, there) = Case::new(Materialization::External, spec).failing().run();
+        assert!(log.iter().any(|l| l == "move out/m__candidate.csv to out/m__rejected.csv"));
+        assert!(!log.iter().any(|l| l.ends_with("to out/m.csv")), "{log:?}");
+        assert!(matches!(ending.unwrap(), MaterializationOutcome::Rejected(Some(_))));
+        assert!(there.contains(&"m__rejected".to_owned()) && !there.contains(&"m".to_owned()));
     }
 }
 

@@ -302,7 +302,7 @@ fn names_to_mend(manifest: &Manifest, results: &[RunResult]) -> Vec<String> {
     let bad: Vec<&Node> =
         results.iter().filter(is_bad).filter_map(|r| manifest.get(&r.unique_id)).collect();
     let failed: Vec<&Node> =
-        bad.iter().copied().filter(|n| n.resource_type().is_refable()).collect();
+        bad.iter().copied().filter(|n| n.resource_type().is_published()).collect();
     let to_mend: Vec<&Node> = match failed.is_empty() {
         true => bad.iter().filter_map(|test| tested_node(manifest, test)).collect(),
         false => failed,

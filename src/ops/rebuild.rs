@@ -178,7 +178,7 @@ impl Limit<'_> {
             }
             let verdict = verdicts.get(&id).filter(|v| **v != Verdict::Fresh);
             let Some(verdict) = verdict else { continue };
-            let is_stored = node.resource_type().is_refable();
+            let is_stored = node.resource_type().is_published();
             let steps = match verdict {
                 Verdict::Stale(_) if !is_stored => above.unwrap_or(0),
                 Verdict::Stale(_) => 0,
@@ -209,11 +209,12 @@ impl Limit<'_> {
     ) -> Option<SkippedStaleReason> {
         let node = self.manifest.node(id);
         let before = self.failed_before.get(&*node.unique_id);
-        let is_left =
-            |p: &NodeId| out.contains_key(p) && self.manifest.node(*p).resource_type().is_refable();
+        let is_left = |p: &NodeId| {
+            out.contains_key(p) && self.manifest.node(*p).resource_type().is_published()
+        };
         if before.is_some_and(|then| self.causes.get(&*node.unique_id) == Some(then)) {
             Some(SkippedStaleReason::FailedBefore)
-        } else if node.resource_type().is_refable() && node.depends_on.iter().any(is_left) {
+        } else if node.resource_type().is_published() && node.depends_on.iter().any(is_left) {
             Some(SkippedStaleReason::ReadsSkipped)
         } else if self.limits.depth.is_some_and(|depth| steps > depth) {
             Some(SkippedStaleReason::TooDeep)

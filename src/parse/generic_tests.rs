@@ -73,6 +73,7 @@ pub(crate) struct ParsedTest {
     pub(crate) macro_config: Vec<(String, Json, Option<Span>)>,
     pub(crate) refs: Vec<RefCall>,
     pub(crate) sources: Vec<SourceCall>,
+    pub(crate) functions: Vec<RefCall>,
     pub(crate) macro_id: Option<Arc<str>>,
     pub(crate) span: Span,
 }
@@ -319,6 +320,7 @@ fn one(
         macro_config: Vec::new(),
         refs: Vec::new(),
         sources: Vec::new(),
+        functions: Vec::new(),
         macro_id: def.map(|d| d.unique_id.clone()),
         span,
     };
@@ -346,7 +348,10 @@ fn capture(
     render(parser, test, def.filter(|_| !internal), &session, out);
     let record = session.take_record();
     let placed = |s: Option<Span>| s.or(Some(test.span));
-    test.refs = record.refs.into_iter().map(|r| RefCall { span: placed(r.span), ..r }).collect();
+    let calls = |calls: Vec<RefCall>| {
+        calls.into_iter().map(|r| RefCall { span: placed(r.span), ..r }).collect()
+    };
+    (test.refs, test.functions) = (calls(record.refs), calls(record.functions));
     test.sources =
         record.sources.into_iter().map(|s| SourceCall { span: placed(s.span), ..s }).collect();
     test.macro_config = record.config;

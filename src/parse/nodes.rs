@@ -37,7 +37,7 @@ pub(crate) struct ParsedNode {
     pub(crate) refs: Vec<RefCall>,
     pub(crate) sources: Vec<SourceCall>,
     pub(crate) metrics: Vec<RefCall>,
-    pub(crate) functions: Vec<String>,
+    pub(crate) functions: Vec<RefCall>,
     pub(crate) config: Vec<(String, Json, Option<Span>)>,
     /// The unique ids of the macros that the text called, in the order of the calls.
     pub(crate) macros: Vec<Arc<str>>,
@@ -192,7 +192,9 @@ impl<'a> NodeParser<'a> {
                 stem,
                 &mut out,
             )],
-            FileKind::PythonModel => vec![self.python(package, file, id, &text, stem)],
+            FileKind::PythonModel => {
+                vec![self.python(ResourceType::Model, package, file, id, &text, stem)]
+            }
             FileKind::SingularTest => {
                 vec![self.text(ResourceType::Test, package, file, id, &text, whole, stem, &mut out)]
             }
@@ -210,6 +212,9 @@ impl<'a> NodeParser<'a> {
                 node.fqn.insert(1, "analysis".into());
                 node.path = format!("analysis/{}", file.path).into();
                 vec![node]
+            }
+            FileKind::Function if !file.path.to_ascii_lowercase().ends_with(".sql") => {
+                vec![self.python(ResourceType::Function, package, file, id, &text, stem)]
             }
             FileKind::Function => {
                 vec![self.text(
@@ -394,6 +399,7 @@ impl<'a> NodeParser<'a> {
 
     fn python(
         &self,
+        kind: ResourceType,
         package: &Arc<str>,
         file: &LoadedFile,
         id: FileId,
@@ -408,9 +414,7 @@ impl<'a> NodeParser<'a> {
             steady: None,
         };
         let fqn = fqn_of(package, &file.path, stem);
-        let node =
-            ParsedNode::new(ResourceType::Model, package, fqn, Some(text_of), Span::file(id))
-                .at(file);
+        let node = ParsedNode::new(kind, package, fqn, Some(text_of), Span::file(id)).at(file);
         ParsedNode {
             sql: false,
             refs: found.refs,
@@ -499,6 +503,7 @@ pub(super) fn parse_hooks(
 pub(crate) struct ParsedHook {
     pub(crate) refs: Vec<RefCall>,
     pub(crate) sources: Vec<SourceCall>,
+    pub(crate) functions: Vec<RefCall>,
     pub(crate) macros: Vec<Arc<str>>,
     /// The external inputs that the hook reads.
     pub(crate) reads: BTreeSet<RenderRead>,
@@ -529,12 +534,15 @@ pub(crate) fn parse_hook_text(
     let record = session.take_record();
     // Spans within the text are replaced by that of the hook, since they are not offsets in the
     // file.
-    let refs =
-        record.refs.into_iter().map(|r| RefCall { span: r.span.map(|_| span), ..r }).collect();
+    let placed = |calls: Vec<RefCall>| {
+        calls.into_iter().map(|r| RefCall { span: r.span.map(|_| span), ..r }).collect()
+    };
+    let (refs, functions) = (placed(record.refs), placed(record.functions));
     let sources = record
         .sources
         .into_iter()
         .map(|s| SourceCall { span: s.span.map(|_| span), ..s })
         .collect();
-    Checked::new(ParsedHook { refs, sources, macros: called_macros, reads: record.reads }, out)
+    let reads = record.reads;
+    Checked::new(ParsedHook { refs, sources, functions, macros: called_macros, reads }, out)
 }

@@ -435,7 +435,8 @@ fn entry(
         patch.config = config_of(map);
     }
     // A description has been read into the patch. The mappings of other entries are read later.
-    let described = matches!(kind, EntryKind::Describes(_)) && map.get("relation").is_none();
+    let described = matches!(kind, EntryKind::Describes(resource) if resource != ResourceType::Function)
+        && map.get("relation").is_none();
     let map = if described { YamlMap::default() } else { map.clone() };
     properties.entries.push(PropertyEntry { kind, name: name.into(), map, patch, span: item.span });
 }

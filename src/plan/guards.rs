@@ -36,7 +36,8 @@ pub(super) fn place_tests(request: &PlanRequest<'_>, position: &[usize]) -> Test
             if test
                 .depends_on
                 .iter()
-                .any(|n| request.builds(*n) || request.manifest.node(*n).is_ephemeral())
+                .map(|n| request.manifest.node(*n))
+                .any(|n| request.builds(n.id) && !n.is_function() || n.is_ephemeral())
             {
                 out.unguarded.push((
                     id,
@@ -80,13 +81,14 @@ pub(super) fn place_tests(request: &PlanRequest<'_>, position: &[usize]) -> Test
     out
 }
 
-/// Whether the run builds a SQL node beside its published relation: the node has not opted out of
-/// audits (`audit: false`), its materialization does not publish the relation itself, and it is not
-/// built in batches, each of which is published.
+/// Whether the run builds a SQL node beside its published relation: the node is no function, has
+/// not opted out of audits (`audit: false`), its materialization does not publish the relation
+/// itself, and it is not built in batches, each of which is published.
 fn has_candidate(request: &PlanRequest<'_>, id: NodeId) -> bool {
     let node = request.manifest.node(id);
     request.builds(id)
         && node.sql
+        && !node.is_function()
         && node.typed.build().is_none_or(|config| config.is_audited)
         && node.typed.microbatch().is_none()
         && !(request.publishes_itself)(id)

@@ -62,8 +62,9 @@ impl PlanRequest<'_> {
     pub(super) fn builds(&self, id: NodeId) -> bool {
         let node = self.manifest.node(id);
         self.selected.contains(id)
-            && node.resource_type().is_refable()
+            && node.resource_type().is_published()
             && !node.is_ephemeral()
+            && (node.resource_type().is_refable() || self.verb == CommandVerb::Build)
             && !matches!(self.verb, CommandVerb::Test | CommandVerb::Export)
     }
 }
@@ -398,8 +399,8 @@ mod tests {
                 trial.ask(|request| all.filter(|id| request.builds(*id)).collect::<Vec<_>>());
             built.into_iter().map(|id| trial.name(id)).collect::<Vec<_>>()
         };
-        assert_eq!(built(&all_types()), ["m", "s", "n"]);
-        assert_eq!(built(&all_types().without(&["m"])), ["s", "n"]);
+        assert_eq!(built(&all_types()), ["f", "m", "s", "n"]);
+        assert_eq!(built(&all_types().without(&["m"])), ["f", "s", "n"]);
         assert_eq!(built(&all_types().asked_to(CommandVerb::Compile)), ["m", "s", "n"]);
         for verb in [CommandVerb::Test, CommandVerb::Export] {
             assert_eq!(built(&all_types().asked_to(verb)), [""; 0], "{verb:?}");

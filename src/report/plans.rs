@@ -29,7 +29,7 @@ pub(crate) fn print_plan(console: &Console, report: &PlanReport, is_json: bool) 
         }
     }
     let unchanged = unchanged.iter().map(|id| manifest.node(*id));
-    for node in unchanged.filter(|n| n.resource_type().is_refable()) {
+    for node in unchanged.filter(|n| n.resource_type().is_published()) {
         let (kind, name) = (node.resource_type().as_str(), node.display_name());
         console.out(&format!("    - {kind} {name}  (unchanged)"));
     }

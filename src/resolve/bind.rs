@@ -5,7 +5,7 @@ use super::cache::ResolvedItem;
 use super::deprecations::check_reader;
 use super::microbatch::check_inputs;
 use super::semantic::{SemanticNames, collect_inputs};
-use crate::context::resolve_ref;
+use crate::context::{resolve_function, resolve_ref};
 use crate::diag::{Code, DbtEvent, Diagnostic, nearest_name};
 use crate::load::LoadedPackage;
 use crate::manifest::{
@@ -64,9 +64,32 @@ impl<'a> Binder<'a> {
             parents.into_iter().for_each(|parent| push(&mut bound.parents, parent));
             bound.complaints.extend(complaints);
         }
+        for call in &node.functions {
+            self.function(node, call, &mut bound);
+        }
         let inputs = bound.parents.iter().map(|id| &self.nodes[id.index()]);
         bound.complaints.extend(check_inputs(node, inputs));
         bound
+    }
+
+    /// As in dbt, a missing or disabled function takes a data test out of the graph.
+    fn function(&self, node: &Node, call: &RefCall, bound: &mut BoundReferences) {
+        let (message, help) = match resolve_function(self.lookup, call, &node.package) {
+            Ok(id) => return push(&mut bound.parents, id),
+            Err(why) => why,
+        };
+        let is_test = matches!(node.kind, NodeKind::Test(_));
+        bound.dropped |= is_test;
+        let d = match is_test {
+            true => Diagnostic::dbt_warning(
+                Code::NoteTest,
+                DbtEvent::NodeNotFoundOrDisabled,
+                format!("the test `{}` is left out: {message}", node.name),
+            ),
+            false => Diagnostic::error(Code::UnknownRef, message),
+        };
+        let place = call.span.unwrap_or(node.span);
+        bound.complaints.push(d.primary(place, "called here").help_if(help, |h| h));
     }
 
     fn reference(&self, node: &Node, call: &RefCall, test: bool, bound: &mut BoundReferences) {

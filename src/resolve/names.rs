@@ -7,10 +7,10 @@ use crate::context::{
     failure_diagnostic,
 };
 use crate::diag::{Code, Diagnostic};
-use crate::engine::Relation;
+use crate::engine::{Relation, RelationKind};
 use crate::hash::FastMap;
 use crate::jinja::{CallName, MacroDef, Renderer, from_json};
-use crate::manifest::{NodeConfig, ResourceType};
+use crate::manifest::{Materialization, NodeConfig, ResourceType};
 use crate::parse::ParsedProject;
 use crate::source::Span;
 use minijinja::value::{Value, ValueKind};
@@ -57,6 +57,13 @@ fn snapshot_target(node: &NodeNaming<'_>, key: &str) -> Option<String> {
     node.config.text(key).map(|text| text.into_owned())
 }
 
+/// Whether the node's name in the database is that of a function.
+fn makes_function(node: &NodeNaming<'_>) -> bool {
+    let materialized = node.config.text("materialized");
+    node.kind == ResourceType::Function
+        || materialized.is_some_and(|name| name == Materialization::TableFunction.name())
+}
+
 impl<'a> RelationNames<'a> {
     pub(super) fn new(parsed: &'a ParsedProject) -> RelationNames<'a> {
         RelationNames {
@@ -94,6 +101,9 @@ impl<'a> RelationNames<'a> {
                 relation.quote[i] =
                     quoting.get(key).and_then(Json::as_bool).unwrap_or(relation.quote[i]);
             }
+        }
+        if makes_function(node) {
+            relation.kind = Some(RelationKind::Function);
         }
         (alias.into(), relation)
     }

@@ -6,6 +6,7 @@ use super::{Entries, Job, NodeMaker, Resolver};
 use crate::config::{Json, JsonMap, config_problem, python_str};
 use crate::context::RenderSubject;
 use crate::diag::{Code, DbtEvent, Diagnostic, nearest_name};
+use crate::engine::Relation;
 use crate::hash::FastSet;
 use crate::jinja::{is_read_statically, unrendered_config};
 use crate::manifest::{
@@ -190,7 +191,7 @@ impl NodeMaker<'_> {
         let (alias, relation) = if config.enabled() {
             self.ground.names.relation(&named, &mut self.out)
         } else {
-            (name.clone(), crate::engine::Relation::new(None, None, &name))
+            (name.clone(), Relation::new(None, None, &name))
         };
         let (description, columns) = self.described(&parsed.package, described.as_ref());
         let kind = self.node_kind(parsed, described.as_ref(), version, &config);
@@ -219,6 +220,7 @@ impl NodeMaker<'_> {
             refs: parsed.refs.clone(),
             sources: parsed.sources.clone(),
             metrics: parsed.metrics.clone(),
+            functions: parsed.functions.clone(),
             depends_on: Vec::new(),
             macros: parsed.macros.clone(),
             checksum: parsed.checksum.clone(),
@@ -231,9 +233,27 @@ impl NodeMaker<'_> {
         node
     }
 
-    /// Merges the configs in dbt's order (semantics 3.1).
     fn config(
         &mut self,
+        parsed: &ParsedNode,
+        fqn: &[Arc<str>],
+        described: Option<&NodeDescription<'_>>,
+    ) -> NodeConfig {
+        let mut config = self.merge_layers(parsed.kind, parsed, fqn, described);
+        self.check_shapes(&config, parsed.kind, parsed.span);
+        if parsed.kind == ResourceType::Function {
+            // dbt takes the unrendered configs of functions from the section of models.
+            let of_models = self.merge_layers(ResourceType::Model, parsed, fqn, described);
+            config.set_unrendered(of_models.unrendered().clone());
+        }
+        config
+    }
+
+    /// Merges the configs in dbt's order (semantics 3.1), those of project files from the sections
+    /// of a resource type.
+    fn merge_layers(
+        &self,
+        kind: ResourceType,
         parsed: &ParsedNode,
         fqn: &[Arc<str>],
         described: Option<&NodeDescription<'_>>,
@@ -243,7 +263,7 @@ impl NodeMaker<'_> {
         let own = *root == *parsed.package;
         self.ground.configs.apply(
             &parsed.package,
-            parsed.kind,
+            kind,
             fqn,
             ConfigLayer::ProjectFile,
             &mut config,
@@ -266,15 +286,8 @@ impl NodeMaker<'_> {
             config.merge(key, value.clone(), ConfigLayer::InFile, *span);
         }
         if !own {
-            self.ground.configs.apply(
-                &root,
-                parsed.kind,
-                fqn,
-                ConfigLayer::RootProject,
-                &mut config,
-            );
+            self.ground.configs.apply(&root, kind, fqn, ConfigLayer::RootProject, &mut config);
         }
-        self.check_shapes(&config, parsed.kind, parsed.span);
         config
     }
 
@@ -359,7 +372,11 @@ impl NodeMaker<'_> {
             ResourceType::Snapshot => NodeKind::Snapshot,
             ResourceType::Analysis => NodeKind::Analysis,
             ResourceType::Test => NodeKind::Test(TestKind::Singular),
-            ResourceType::Function => NodeKind::Function(Json::Null),
+            ResourceType::Function => {
+                let entry = described.map(|d| d.entry);
+                let function = self.function(&parsed.name, entry, config, parsed.span);
+                NodeKind::Function(Box::new(function))
+            }
             ResourceType::Operation => {
                 let (on_run_end, index) = parsed.hook.unwrap_or_default();
                 NodeKind::Operation { on_run_end, index }
@@ -501,6 +518,7 @@ impl NodeMaker<'_> {
                 self.reads.extend(hook.reads);
                 node.refs.extend(hook.refs);
                 node.sources.extend(hook.sources);
+                node.functions.extend(hook.functions);
                 for called in hook.macros {
                     if !node.macros.contains(&called) {
                         node.macros.push(called);

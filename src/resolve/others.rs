@@ -166,6 +166,7 @@ impl NodeMaker<'_> {
             refs: Vec::new(),
             sources: Vec::new(),
             metrics: Vec::new(),
+            functions: Vec::new(),
             depends_on: Vec::new(),
             macros: Vec::new(),
             checksum: Checksum {

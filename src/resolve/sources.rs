@@ -1,8 +1,9 @@
 //! Resolves source tables.
 
 use super::cache::ResolvedItem;
+use super::external_location::find_location;
 use super::{Job, NodeMaker, Resolver};
-use crate::config::{Json, JsonMap, Yaml, YamlMap, python_str};
+use crate::config::{Json, JsonMap, Yaml, YamlMap};
 use crate::engine::Relation;
 use crate::manifest::{
     Checksum, Column, ConfigLayer, Node, NodeConfig, NodeId, NodeKind, ResourceType, SourceTable,
@@ -111,8 +112,14 @@ impl NodeMaker<'_> {
             }
         }
         let meta = config.map("meta").cloned().unwrap_or_default();
-        relation.external =
-            external(&config, &meta, parsed, &schema, &identifier, &database).map(Arc::from);
+        let names = [
+            ("name", &*parsed.table),
+            ("identifier", identifier.as_str()),
+            ("schema", schema.as_str()),
+            ("database", database.as_str()),
+            ("source_name", &*parsed.source),
+        ];
+        relation.external = find_location(&config, &meta, &names).map(Arc::from);
         let columns = parsed.columns.iter().map(|c| Column {
             description: self.ground.docs.render(
                 &c.description,
@@ -172,6 +179,7 @@ impl NodeMaker<'_> {
             refs: Vec::new(),
             sources: Vec::new(),
             metrics: Vec::new(),
+            functions: Vec::new(),
             depends_on: Vec::new(),
             macros: Vec::new(),
             checksum: Checksum::default(),
@@ -216,47 +224,4 @@ fn filled_text(map: &YamlMap, key: &str) -> Option<String> {
 /// The values of a key beside `config:` and in it.
 pub(super) fn find_places<'a>(map: &'a YamlMap, key: &str) -> [Option<&'a Yaml>; 2] {
     [map.get(key), map.get("config").and_then(Yaml::as_map).and_then(|m| m.get(key))]
-}
-
-/// dbt-duckdb's `external_location`: a text in which `{name}`, `{schema}`, `{identifier}` and keys
-/// of `meta` are filled in. It is quoted unless it is a function call or already quoted.
-fn external(
-    config: &NodeConfig,
-    meta: &JsonMap,
-    parsed: &ParsedSource,
-    schema: &str,
-    identifier: &str,
-    database: &str,
-) -> Option<String> {
-    let location = config
-        .text("external_location")
-        .map(|t| t.into_owned())
-        .or_else(|| meta.get("external_location").map(python_str))?;
-    let formatter = config
-        .text("formatter")
-        .map(|t| t.into_owned())
-        .or_else(|| meta.get("formatter").map(python_str));
-    let mut names: Vec<(String, String)> = vec![
-        ("name".into(), parsed.table.to_string()),
-        ("schema".into(), schema.to_owned()),
-        ("identifier".into(), identifier.to_owned()),
-        ("database".into(), database.to_owned()),
-        ("source_name".into(), parsed.source.to_string()),
-    ];
-    names.extend(config.iter().map(|(k, entry)| (k.to_owned(), python_str(&entry.value))));
-    names.extend(meta.iter().map(|(k, v)| (k.clone(), python_str(v))));
-    let mut text = location;
-    for (name, value) in &names {
-        text = match formatter.as_deref() {
-            Some("oldstyle") => text.replace(&format!("%({name})s"), value),
-            Some("template") => {
-                text.replace(&format!("${{{name}}}"), value).replace(&format!("${name}"), value)
-            }
-            _ => text.replace(&format!("{{{name}}}"), value),
-        };
-    }
-    if formatter.as_deref().is_none_or(|f| f == "newstyle") {
-        text = text.replace("{{", "{").replace("}}", "}");
-    }
-    Some(if text.contains('(') || text.starts_with('\'') { text } else { format!("'{text}'") })
 }

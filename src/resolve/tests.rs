@@ -219,6 +219,7 @@ impl NodeMaker<'_> {
             refs: parsed.refs.clone(),
             sources: parsed.sources.clone(),
             metrics: Vec::new(),
+            functions: parsed.functions.clone(),
             depends_on: Vec::new(),
             macros,
             checksum: Checksum { name: "none".into(), value: String::new() },

@@ -6,6 +6,7 @@ use super::batches::{BatchProgress, build_batches};
 use super::clone::clone_node;
 use super::custom::build_by_macro;
 use super::failure::{compile_failure, internal_error};
+use super::function::find_creating_macro;
 use super::node::NodeRun;
 use super::publish::{StateBeforeBuild, read_state_before_build};
 use super::seed::{offset_warnings, read_seed};
@@ -106,7 +107,12 @@ fn lock(
         return Ok(run.existing.clone());
     }
     let dialect = run.engine().dialect;
-    match run.ask(|warehouse| warehouse.find_relations(&helper_names(target, dialect))) {
+    let is_function = run.node.is_function();
+    let found = run.ask(|warehouse| match is_function {
+        true => Ok(warehouse.find_function(target)?.into_iter().collect()),
+        false => warehouse.find_relations(&helper_names(target, dialect)),
+    });
+    match found {
         Ok(found) => Ok(Arc::new(ExistingRelations::known(dialect, found, HashSet::new()))),
         Err(e) => {
             run.connection.with(|warehouse| warehouse.unlock(target));
@@ -148,7 +154,7 @@ pub(super) fn build_once(
     let custom = compiler.renderer.registry().materialization(&run.node.package, &name, overrides);
     let mut built = match custom.cloned() {
         Some(def) => build_by_macro(run, &def, compiled.as_ref(), before.as_ref()),
-        None => built_in_materialization(run.node)
+        None => built_in_materialization(run)
             .and_then(|found| build_native(building, run, compiled.as_ref(), found, before))
             .unwrap_or_else(BuildResult::failed),
     };
@@ -163,9 +169,29 @@ const TRIES: u32 = 3;
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// The built-in materialization of a node that is stored.
-fn built_in_materialization(node: &Node) -> Result<Materialization, NodeError> {
-    let found = node.materialization().filter(|m| m.relation_kind().is_some());
-    found.ok_or_else(|| unknown_materialization(node))
+fn built_in_materialization(run: &NodeRun<'_>) -> Result<Materialization, NodeError> {
+    let needs_files = [Materialization::External, Materialization::TableFunction];
+    let reads_files = run.engine().capabilities.reads_files;
+    let found = run.node.materialization().filter(|m| m.relation_kind().is_some());
+    let found = found.filter(|m| reads_files || !needs_files.contains(m));
+    let found = found.ok_or_else(|| unknown_materialization(run))?;
+    match needs_python(run.node) {
+        Some(e) if found == Materialization::External => Err(e),
+        _ => Ok(found),
+    }
+}
+
+/// The error for an external model that is handed to a plugin.
+fn needs_python(node: &Node) -> Option<NodeError> {
+    let set = |key: &&str| node.config.get(key).is_some_and(|v| !v.is_null() && *v != false);
+    let key = ["plugin", "glue_register"].into_iter().find(set)?;
+    let message =
+        format!("`{key}` of `{}` needs a plugin of dbt's adapter, which is Python", node.name);
+    let place = node.config.entry(key).and_then(|entry| entry.span).unwrap_or(node.span);
+    let d = Diagnostic::error(Code::PythonNeeded, message).primary(place, "");
+    Some(NodeError::lasting(
+        d.help("leave it out: the file and the view over it are made without it"),
+    ))
 }
 
 /// Builds a node with a built-in materialization.
@@ -185,7 +211,9 @@ pub(super) fn build_native(
         check_query(run, compiled)?;
     }
     let db = DatabaseAccess::Live(run.connection.clone());
-    let session = run.shared.compiler.building(node, run.bindings, run.existing, db);
+    // Only the macros of functions read the SQL from `model`.
+    let read = compiled.filter(|_| node.is_function()).map(|compiled| &*compiled.sql);
+    let session = run.shared.compiler.building(node, read, run.bindings, run.existing, db);
     let mut steps = NodeSteps {
         run: *run,
         pool: building.pool,
@@ -290,6 +318,7 @@ fn job_of(
         is_described: is_first || is_last,
         leftovers: beside.iter().filter_map(|r| run.existing.find(r).cloned()).collect(),
         seed: if is_seed { Some(read_seed(run)?) } else { None },
+        function: find_creating_macro(run)?,
         target,
         engine,
     })
@@ -299,12 +328,13 @@ fn has_hook(hooks: &[Hook], inside: bool) -> bool {
     hooks.iter().any(|hook| hook.is_inside == inside)
 }
 
-fn unknown_materialization(node: &Node) -> NodeError {
+fn unknown_materialization(run: &NodeRun<'_>) -> NodeError {
+    let (node, reads_files) = (run.node, run.engine().capabilities.reads_files);
     let message = format!("there is no materialization `{}`", node.materialized());
     let d = Diagnostic::error(Code::Unsupported, message)
         .primary_if(node.config.entry("materialized").and_then(|e| e.span), "asked for here")
         .primary(node.span, "");
-    let names = Materialization::of_models().join(", ");
+    let names = Materialization::of_models(reads_files).join(", ");
     NodeError::lasting(d.help(format!("built in are {names}; a project can define others")))
 }
 
@@ -355,6 +385,9 @@ fn check_strategy(run: &NodeRun<'_>, materialization: Materialization) -> Result
 
 /// Drops the half-built candidate of a failed node.
 fn drop_candidate(run: &NodeRun<'_>, target: &Relation) {
+    if run.node.is_function() {
+        return;
+    }
     let candidate = candidate_name(target, run.engine().dialect);
     // The next build of the node drops it if this fails.
     let _ = run.connection.with(|warehouse| warehouse.drop_found(&candidate));
@@ -366,6 +399,10 @@ fn changes_of(
     target: &Relation,
     ending: &Result<MaterializationOutcome, NodeError>,
 ) -> Vec<(Relation, Option<ExistingRelation>)> {
+    if run.node.is_function() {
+        let found = run.connection.with(|warehouse| warehouse.find_function(target));
+        return found.into_iter().map(|found| (target.clone(), found)).collect();
+    }
     if ending.is_err() {
         drop_candidate(run, target);
     }

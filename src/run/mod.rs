@@ -15,6 +15,7 @@ mod events;
 mod export;
 mod failure;
 mod freshness;
+mod function;
 mod fused;
 mod hooks;
 mod input_columns;

@@ -5,7 +5,7 @@ use super::steps::NodeSteps;
 use crate::changes::{FAILED_BATCHES, read_parents, version_of_view};
 use crate::engine::{Content, EngineError, RelationKind, Warehouse};
 use crate::hash::{FastMap, Fingerprint};
-use crate::manifest::{Manifest, Node, NodeId, UniqueId};
+use crate::manifest::{Manifest, Materialization, Node, NodeId, UniqueId};
 use crate::outcome::{
     NodeError, PublicationEffect, PublicationFingerprint, RunResult, RunStatus, StoredRelation,
     column_pairs,
@@ -73,7 +73,8 @@ pub(super) fn read_state_before_build(
         columns: there.map(|r| column_pairs(&r.columns)),
     };
     let is_compared = before.version.as_ref().is_some_and(|v| tells_content(v));
-    if let Some(there) = there.filter(|there| there.kind != RelationKind::View)
+    let has_rows = |kind| kind != RelationKind::View || stores_rows(node);
+    if let Some(there) = there.filter(|there| !node.is_function() && has_rows(there.kind))
         && notes.fingerprints_content
         && !is_compared
         && let Ok(content) =
@@ -84,6 +85,12 @@ pub(super) fn read_state_before_build(
         before.rows = Some(content.rows);
     }
     before
+}
+
+/// Whether what a node is stored as has rows of its own. That of a project's materialization counts
+/// as a table.
+fn stores_rows(node: &Node) -> bool {
+    node.materialization().is_none_or(Materialization::has_rows)
 }
 
 /// Whether equal versions of this kind mean equal content, and different ones different content.
@@ -152,17 +159,21 @@ fn write_definition(
 ) -> Result<Option<PublicationEffect>, EngineError> {
     let Some(relation) = &node.relation else { return Ok(None) };
     let dialect = warehouse.engine().dialect;
-    let listed = warehouse.list_columns_of_existing(relation)?;
-    let columns = column_pairs(&listed);
     let kind = node.relation_kind();
+    let listed = match kind {
+        RelationKind::Function => Vec::new(),
+        _ => warehouse.list_columns_of_existing(relation)?,
+    };
+    let columns = column_pairs(&listed);
+    let has_rows = stores_rows(node);
     let content = match kind {
-        RelationKind::View => None,
+        _ if !has_rows => None,
         _ if notes.fingerprints_content => Some(warehouse.fingerprint_content(relation, &listed)?),
         _ => None,
     };
     let version = match &content {
         Some(content) => content_version(content, &columns),
-        None if kind == RelationKind::View => version_of_view(own, &before.parents),
+        None if !has_rows => version_of_view(own, &before.parents),
         None => format!("build:{}", uuid::Uuid::new_v4().simple()),
     };
     let fingerprint = PublicationFingerprint {
@@ -173,7 +184,10 @@ fn write_definition(
             relation: relation.render(dialect),
             kind: kind.as_str().to_owned(),
             columns,
-            id: warehouse.relation_id(relation)?,
+            id: match kind {
+                RelationKind::Function => warehouse.find_function(relation)?.and_then(|f| f.id),
+                _ => warehouse.relation_id(relation)?,
+            },
             rows: content.as_ref().map(|c| c.rows),
         }),
     };
@@ -203,7 +217,7 @@ pub(super) fn record_tests(
         }
         let Some(node) = manifest.get(&result.unique_id) else { continue };
         let Some(own) =
-            notes.definitions.get(&node.id).filter(|_| !node.resource_type().is_refable())
+            notes.definitions.get(&node.id).filter(|_| !node.resource_type().is_published())
         else {
             continue;
         };

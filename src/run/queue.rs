@@ -555,7 +555,7 @@ impl<'a> Scheduler<'a> {
         let ran = outcome.status != RunStatus::Skipped;
         let timing = if ran { Timing::of_step(started, completed) } else { Vec::new() };
         let dialect = self.shared.compiler.manifest.project.dialect;
-        let stored = node.resource_type().is_refable();
+        let stored = node.resource_type().is_published();
         RunResult {
             unique_id: node.unique_id.clone(),
             relation_name: node.relation.as_ref().filter(|_| stored).map(|r| r.render(dialect)),
@@ -649,7 +649,7 @@ pub(crate) fn artifact_path(node: &Node) -> String {
 
 fn label(node: &Node) -> String {
     match (&node.relation, node.resource_type()) {
-        (Some(relation), kind) if kind.is_refable() => relation.short(),
+        (Some(relation), kind) if kind.is_published() => relation.short(),
         _ => node.display_name(),
     }
 }

@@ -21,6 +21,8 @@ use crate::materialize::{
 };
 use crate::outcome::{NodeError, PublicationEffect};
 use crate::source::SqlText;
+use crate::system::{PathType, SystemError};
+use camino::Utf8PathBuf;
 use minijinja::value::Value;
 use std::cell::RefCell;
 use std::io::Read;
@@ -199,6 +201,16 @@ impl<'a> NodeSteps<'a> {
         failed
     }
 
+    /// A path as the database reads it: from the working directory.
+    fn absolute(&self, path: &str) -> Utf8PathBuf {
+        self.run.shared.system.current_dir().join(path)
+    }
+
+    fn file_error(&self, e: &SystemError) -> NodeError {
+        let d = Diagnostic::error(Code::Runtime, e.to_string());
+        NodeError::lasting(d.primary(self.run.node.span, ""))
+    }
+
     fn run_hook(&mut self, key: &str, text: &str) -> StepResult {
         let node = self.run.node;
         let span = node.config.entry(key).and_then(|entry| entry.span).unwrap_or(node.span);
@@ -235,6 +247,44 @@ impl Steps for NodeSteps<'_> {
             self.reply = Some(reply);
         }
         Ok(())
+    }
+
+    fn ask_macro(&mut self, call: &PublicMacroCall) -> Result<String, NodeError> {
+        self.may_go_on()?;
+        self.write(call)
+    }
+
+    fn warn(&mut self, message: String) {
+        self.session.record().warnings.push((message, None));
+    }
+
+    fn skip(&mut self, message: String) {
+        self.reply = Some(Reply { message, ..Reply::default() });
+    }
+
+    fn locate_file(&self, path: &str) -> String {
+        let root = &self.run.manifest().project.root;
+        match self.run.shared.system.current_dir() == *root {
+            true => path.to_owned(),
+            false => root.join(path).to_string(),
+        }
+    }
+
+    fn move_file(&mut self, from: &str, to: &str) -> StepResult {
+        self.may_go_on()?;
+        let (from, to) = (self.absolute(from), self.absolute(to));
+        let system = &self.run.shared.system;
+        let done = match system.path_type(&from) {
+            PathType::Folder => system.replace_folder(&from, &to),
+            _ => system.rename(&from, &to),
+        };
+        done.map_err(|e| self.file_error(&e))
+    }
+
+    fn remove_file(&mut self, path: &str) -> StepResult {
+        self.may_go_on()?;
+        let path = self.absolute(path);
+        self.run.shared.system.remove(&path).map_err(|e| self.file_error(&e))
     }
 
     fn run_hooks(&mut self, time: HookTime) -> StepResult {

@@ -58,7 +58,7 @@ impl RetriedNodes {
         let find = |id: &String| manifest.by_unique_id.get(id.as_str()).copied();
         let mut set: NodeSet = self.failed.iter().filter_map(find).collect();
         let is_built =
-            |id: &NodeId| set.contains(*id) && manifest.node(*id).resource_type().is_refable();
+            |id: &NodeId| set.contains(*id) && manifest.node(*id).resource_type().is_published();
         let tests = self.passed_tests.iter().filter_map(find);
         let tests = tests.filter(|test| manifest.node(*test).depends_on.iter().any(is_built));
         let tests: Vec<NodeId> = tests.collect();

@@ -53,6 +53,7 @@ impl PreviousState {
             "sources",
             "exposures",
             "unit_tests",
+            "functions",
             "metrics",
             "semantic_models",
             "saved_queries",

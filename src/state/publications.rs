@@ -62,7 +62,7 @@ impl Publications {
             if let Some(database) = node
                 .relation
                 .as_ref()
-                .filter(|_| node.resource_type().is_refable())
+                .filter(|_| node.resource_type().is_published())
                 .and_then(Relation::database)
             {
                 tables

@@ -126,7 +126,7 @@ pub(super) fn comparable_nodes(revision: &Revision, selected: &NodeSet) -> Vec<N
     let nodes = selected.iter().map(|id| revision.manifest.node(id));
     let compared = nodes.filter(|node| match node.resource_type() {
         kind if kind.is_check() => true,
-        kind => kind.is_refable() && !node.is_ephemeral(),
+        kind => kind.is_published() && !node.is_ephemeral(),
     });
     compared.map(|node| node.id).collect()
 }

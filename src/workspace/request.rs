@@ -96,6 +96,7 @@ pub(crate) fn resource_types_of(verb: CommandVerb) -> &'static [ResourceType] {
             ResourceType::Snapshot,
             ResourceType::Analysis,
             ResourceType::Test,
+            ResourceType::Function,
         ],
     }
 }

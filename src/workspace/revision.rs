@@ -102,7 +102,7 @@ impl Revision {
 
     /// All nodes that may be stored as relations.
     pub(crate) fn stored_nodes(&self) -> impl Iterator<Item = NodeId> + '_ {
-        self.manifest.nodes.iter().filter(|n| n.resource_type().is_refable()).map(|n| n.id)
+        self.manifest.nodes.iter().filter(|n| n.resource_type().is_published()).map(|n| n.id)
     }
 
     /// Whether a custom materialization, of the project or a package, builds a node.

@@ -104,7 +104,40 @@ unit_tests:
 """,
 }
 
-PROJECTS = {"kinds": KINDS, "unit tests": UNIT_TESTS}
+FUNCTIONS = {
+    "dbt_project.yml": PROJECT + "functions: {p: {deep: {+volatility: stable}}}\nmodels: {p: {+persist_docs: {relation: true}}}\n",
+    "functions/double.sql": "select x * 2",
+    "functions/deep/triple.sql": "{{ config(tags=['t'], meta={'a': 1}) }}\nselect {{ function('double') }}(x) + x * {{ var('one', 1) }}",
+    "functions/deep/plain.sql": "select count(*) from {{ ref('a') }}",
+    "functions/py.py": "def entry(x):\n    return x\n",
+    "functions/f.yml": """\
+functions:
+  - name: double
+    description: twice
+    arguments: [{name: x, data_type: integer, description: a number}, {name: y, data_type: text, default_value: "'q'"}]
+    returns: {data_type: integer, description: twice}
+    config: {volatility: deterministic, meta: {m: 1}}
+  - name: triple
+    arguments: [{name: x, data_type: integer, default_value: 5}]
+    returns: {data_type: integer}
+    config: {schema: fun, alias: thrice}
+  - {name: plain, returns: {data_type: bigint}, config: {type: aggregate, tags: [x]}}
+  - {name: py, arguments: [{name: x, data_type: int}], returns: {data_type: int}, config: {entry_point: entry, runtime_version: '3.11'}}
+""",
+    "seeds/s.csv": "id\n1\n",
+    "models/a.sql": "select 1 as id",
+    "models/b.sql": "{{ config(post_hook=\"select {{ function('plain') }}()\") }} select {{ function('double') }}(id) as d, {{ function('p', 'triple') }}(id) as t, {{ function('double') }}(1) as u from {{ ref('a') }}",
+    "models/p.yml": """\
+models:
+  - {name: b, columns: [{name: d, data_tests: [not_null]}]}
+unit_tests:
+  - {name: u, model: b, given: [{input: ref('a'), rows: [{id: 1}]}], expect: {rows: [{d: 2}]}}
+""",
+    "tests/one.sql": "select 1 where {{ function('double') }}(1) <> 2",
+    "analyses/an.sql": "select {{ function('double') }}(1)",
+}
+
+PROJECTS = {"kinds": KINDS, "unit tests": UNIT_TESTS, "functions": FUNCTIONS}
 LEFT_OUT = {"created_at", "root_path"}
 
 

@@ -10,9 +10,11 @@
 mod audit;
 mod cli;
 mod exports;
+mod external;
 mod faults;
 mod flags;
 mod found;
+mod functions;
 mod incremental;
 mod layering;
 mod messages;

@@ -66,6 +66,8 @@ pub(super) fn open_database(
         connection.execute_batch(&sql).map_err(engine_error)?;
     }
     let mut session = vec!["set errors_as_json = true".to_owned()];
+    let folder = profile.file_folder.iter();
+    session.extend(folder.map(|f| format!("set file_search_path = {}", Dialect::literal(f))));
     session.extend(profile.settings.iter().map(|(k, v)| format!("set {k} = {}", literal(v))));
     // `database:` may name an attached database.
     session.push(format!("use {}", DIALECT.quoted(&target.database)));

@@ -221,6 +221,32 @@ impl Warehouse for DuckDb {
         Ok(out)
     }
 
+    fn list_functions(
+        &mut self,
+        schemas: &[(&str, &str)],
+    ) -> Result<Vec<ExistingRelation>, EngineError> {
+        let wanted: Vec<String> = schemas
+            .iter()
+            .map(|(d, s)| format!("({}, {})", lower_literal(d), lower_literal(s)))
+            .collect();
+        let rows = self.texts(&format!(
+            "select database_name, schema_name, function_name, md5(string_agg(definition, ' ' order by definition)) \
+             from (select database_name, schema_name, function_name, \
+             concat_ws(' ', function_type, parameters::varchar, macro_definition) as definition \
+             from duckdb_functions() where not internal and function_type like '%macro' \
+             and (lower(database_name), lower(schema_name)) in ({})) group by 1, 2, 3 order by 1, 2, 3",
+            wanted.join(", ")
+        ))?;
+        let rows = rows.into_iter().filter_map(|row| <[String; 4]>::try_from(row).ok());
+        let functions = rows.map(|[database, schema, name, definition]| {
+            let kind = RelationKind::Function;
+            let relation = Relation::new(Some(&database), Some(&schema), &name).with_kind(kind);
+            let id = Some(definition);
+            ExistingRelation { id, ..ExistingRelation::new(relation, kind, Vec::new()) }
+        });
+        Ok(functions.collect())
+    }
+
     fn list_columns(&mut self, relation: &Relation) -> Result<Vec<ExistingColumn>, EngineError> {
         if relation.external.is_some() {
             return self

@@ -25,6 +25,13 @@ pub(super) fn list_relations_sql(named: bool) -> String {
     )
 }
 
+/// Selects (name, definition) of the functions in the schema $1. Functions of one name count
+/// together. What an aggregate is made of cannot be asked for, so that its oid stands for it.
+pub(super) const FUNCTIONS: &str = "select p.proname::text, md5(string_agg(case p.prokind when 'a' then p.oid::text \
+     else pg_get_functiondef(p.oid) end, ' ' order by p.oid)) from pg_catalog.pg_proc p \
+     join pg_catalog.pg_namespace n on n.oid = p.pronamespace where n.nspname = $1 and p.prokind in ('f', 'p', 'a') \
+     group by p.proname order by p.proname";
+
 /// Selects (column, type) of the relation $1; no rows if it does not exist. A name without a schema
 /// is looked up as in a query, so that temporary tables are found.
 pub(super) const COLUMNS: &str = "select a.attname::text, format_type(a.atttypid, a.atttypmod) from pg_catalog.pg_attribute a \

@@ -63,9 +63,8 @@ fn db_error(db: &DbError, sql: &str) -> EngineError {
         Some(ErrorPosition::Original(at)) => byte_of(sql, *at as usize).map(|b| (b, 1)),
         _ => None,
     };
-    error.hint = db
-        .hint()
-        .map(str::to_owned)
+    error.hint = advice_of_functions(code)
+        .or(db.hint().map(str::to_owned))
         .or_else(|| advice(code).filter(|_| kind != EngineErrorKind::Cancelled));
     error
 }
@@ -76,6 +75,12 @@ fn is_replaced_meanwhile(db: &DbError) -> bool {
     let signs =
         ["could not open relation with OID", "cache lookup failed for", "tuple concurrently"];
     *db.code() == SqlState::INTERNAL_ERROR && signs.iter().any(|s| db.message().starts_with(s))
+}
+
+/// Advice where the server's own names a statement that a project has no place for.
+fn advice_of_functions(code: &SqlState) -> Option<String> {
+    let text = "--full-refresh drops a function that cannot be replaced; views that call it are in its way";
+    (*code == SqlState::INVALID_FUNCTION_DEFINITION).then(|| text.to_owned())
 }
 
 /// Advice for errors to which the server adds none.

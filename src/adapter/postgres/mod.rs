@@ -489,6 +489,20 @@ fn relations(rows: Vec<Vec<String>>, database: &str, schema: &str) -> Vec<Existi
     out
 }
 
+fn functions<'s>(
+    rows: Vec<Vec<String>>,
+    database: &'s str,
+    schema: &'s str,
+) -> impl Iterator<Item = ExistingRelation> + use<'s> {
+    let rows = rows.into_iter().filter_map(|row| <[String; 2]>::try_from(row).ok());
+    rows.map(move |[name, definition]| {
+        let kind = RelationKind::Function;
+        let relation = Relation::new(Some(database), Some(schema), &name).with_kind(kind);
+        let id = Some(definition);
+        ExistingRelation { id, ..ExistingRelation::new(relation, kind, Vec::new()) }
+    })
+}
+
 impl Warehouse for Postgres {
     fn engine(&self) -> &'static EngineSpec {
         &SPEC
@@ -567,6 +581,18 @@ impl Warehouse for Postgres {
         let rows = self
             .ask(&catalog::list_relations_sql(true), &[&schema, &names.join(catalog::SEPARATOR)])?;
         Ok(relations(rows, &database, &schema))
+    }
+
+    fn list_functions(
+        &mut self,
+        schemas: &[(&str, &str)],
+    ) -> Result<Vec<ExistingRelation>, EngineError> {
+        let mut out = Vec::new();
+        for (database, schema) in schemas {
+            let rows = self.ask(catalog::FUNCTIONS, &[schema])?;
+            out.extend(functions(rows, database, schema));
+        }
+        Ok(out)
     }
 
     fn ensure_connected(&mut self) -> Result<(), EngineError> {

@@ -49,6 +49,8 @@ pub(crate) static SPEC: EngineSpec = EngineSpec {
         times_are_texts: false,
         alters_types: true,
         locks_for_columns: false,
+        reads_files: true,
+        has_functions: true,
         default_strategy: ("delete+insert", "append"),
         strategies: &["append", "delete+insert", "merge", "microbatch"],
     },

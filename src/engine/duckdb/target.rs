@@ -42,6 +42,10 @@ pub(crate) struct DuckDbOptions {
     pub(crate) external_root: String,
     pub(crate) disable_transactions: bool,
     pub(crate) is_ducklake: bool,
+    /// The project's folder, if commands run in another one. Relative paths of files are those of the
+    /// project, as in dbt, which runs there.
+    #[serde(skip)]
+    pub(crate) file_folder: Option<String>,
 }
 
 const KEYS: &[&str] = &[
@@ -141,6 +145,8 @@ fn read(
     visible.insert("database".into(), Json::from(database.as_str()));
     visible.insert("schema".into(), Json::from(schema.as_str()));
     options.path = absolute(&options.path, surroundings.root);
+    let is_elsewhere = surroundings.system.current_dir() != surroundings.root;
+    options.file_folder = is_elsewhere.then(|| surroundings.root.to_string());
     TargetParts { database, schema, visible, connection: Arc::new(options) }
 }
 

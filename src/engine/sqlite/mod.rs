@@ -49,6 +49,8 @@ pub(crate) static SPEC: EngineSpec = EngineSpec {
         times_are_texts: true,
         alters_types: false,
         locks_for_columns: false,
+        reads_files: false,
+        has_functions: false,
         default_strategy: ("delete+insert", "append"),
         strategies: &["append", "delete+insert", "microbatch"],
     },

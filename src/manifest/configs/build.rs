@@ -1,6 +1,6 @@
 //! The typed configs of nodes that are built as relations.
 
-use super::super::{MicrobatchConfig, NodeConfig};
+use super::super::{FunctionKind, MicrobatchConfig, NodeConfig};
 use crate::config::{Json, python_str};
 use std::collections::BTreeMap;
 
@@ -35,6 +35,28 @@ pub(crate) struct ModelConfig {
     pub(crate) incremental: IncrementalConfig,
     /// `None`: the model is not built in batches.
     pub(crate) microbatch: Option<MicrobatchConfig>,
+    pub(crate) on_configuration_change: OnConfigurationChange,
+}
+
+/// What happens if a materialized view has other indexes than its config.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum OnConfigurationChange {
+    #[default]
+    Apply,
+    /// It is left as it is, with a warning.
+    Continue,
+    Fail,
+}
+
+impl OnConfigurationChange {
+    /// Other words are reported when the config is checked.
+    fn read(text: Option<&str>) -> OnConfigurationChange {
+        match text {
+            Some("continue") => OnConfigurationChange::Continue,
+            Some("fail") => OnConfigurationChange::Fail,
+            _ => OnConfigurationChange::Apply,
+        }
+    }
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -94,6 +116,12 @@ pub(crate) struct SnapshotConfig {
     column_names: BTreeMap<String, String>,
 }
 
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct FunctionConfig {
+    pub(crate) build: BuildConfig,
+    pub(crate) kind: FunctionKind,
+}
+
 /// What happens to the versions of a row that was deleted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum HardDeletes {
@@ -138,7 +166,17 @@ impl ModelConfig {
             build: BuildConfig::read(config),
             incremental: IncrementalConfig::read(config),
             microbatch: None,
+            on_configuration_change: OnConfigurationChange::read(
+                config.text("on_configuration_change").as_deref(),
+            ),
         }
+    }
+}
+
+impl FunctionConfig {
+    pub(super) fn read(config: &NodeConfig) -> FunctionConfig {
+        let kind = config.text("type").and_then(|word| FunctionKind::parse(&word));
+        FunctionConfig { build: BuildConfig::read(config), kind: kind.unwrap_or_default() }
     }
 }
 

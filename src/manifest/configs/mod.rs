@@ -7,8 +7,10 @@
 mod build;
 mod test;
 
-use build::{BuildConfig, ModelConfig, SeedConfig, SnapshotConfig};
-pub(crate) use build::{HardDeletes, Hook, IncrementalConfig, OnSchemaChange};
+use build::{BuildConfig, FunctionConfig, ModelConfig, SeedConfig, SnapshotConfig};
+pub(crate) use build::{
+    HardDeletes, Hook, IncrementalConfig, OnConfigurationChange, OnSchemaChange,
+};
 pub(crate) use test::{TestConfig, TestSeverity};
 
 use super::{MicrobatchConfig, NodeConfig, ResourceType};
@@ -18,6 +20,7 @@ pub(crate) enum TypedConfig {
     Model(Box<ModelConfig>),
     Seed(Box<SeedConfig>),
     Snapshot(Box<SnapshotConfig>),
+    Function(Box<FunctionConfig>),
     Test(Box<TestConfig>),
     /// The node is neither built nor a test.
     Other,
@@ -29,6 +32,7 @@ impl TypedConfig {
             ResourceType::Model => TypedConfig::Model(Box::new(ModelConfig::read(config))),
             ResourceType::Seed => TypedConfig::Seed(Box::new(SeedConfig::read(config))),
             ResourceType::Snapshot => TypedConfig::Snapshot(Box::new(SnapshotConfig::read(config))),
+            ResourceType::Function => TypedConfig::Function(Box::new(FunctionConfig::read(config))),
             ResourceType::Test => TypedConfig::Test(Box::new(TestConfig::read(config))),
             _ => TypedConfig::Other,
         }
@@ -40,6 +44,7 @@ impl TypedConfig {
             TypedConfig::Model(model) => Some(&model.build),
             TypedConfig::Seed(seed) => Some(&seed.build),
             TypedConfig::Snapshot(snapshot) => Some(&snapshot.build),
+            TypedConfig::Function(function) => Some(&function.build),
             TypedConfig::Test(_) | TypedConfig::Other => None,
         }
     }
@@ -67,6 +72,13 @@ impl TypedConfig {
         self
     }
 
+    pub(crate) fn on_configuration_change(&self) -> OnConfigurationChange {
+        match self {
+            TypedConfig::Model(model) => model.on_configuration_change,
+            _ => OnConfigurationChange::default(),
+        }
+    }
+
     pub(crate) fn seed(&self) -> Option<&SeedConfig> {
         match self {
             TypedConfig::Seed(seed) => Some(seed),
@@ -77,6 +89,13 @@ impl TypedConfig {
     pub(crate) fn snapshot(&self) -> Option<&SnapshotConfig> {
         match self {
             TypedConfig::Snapshot(snapshot) => Some(snapshot),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn function(&self) -> Option<&FunctionConfig> {
+        match self {
+            TypedConfig::Function(function) => Some(function),
             _ => None,
         }
     }

@@ -4,6 +4,7 @@
 
 mod differential;
 mod faults;
+mod materialized_views;
 mod server;
 mod swap;
 

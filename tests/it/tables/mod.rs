@@ -2,6 +2,7 @@
 //! (`tests/dbt/*.json`). Known differences are listed beside each table with their reasons. A
 //! listed difference that no longer exists is a failure, too.
 
+mod external;
 mod projects;
 mod seeds;
 

@@ -98,7 +98,7 @@
 
 {# The names to grant to are the user's own text, the ones to revoke from come out of the catalog: hence the quotes there. #}
 {% macro default__get_grant_sql(relation, privilege, grantees) -%}
-  grant {{ privilege }} on {{ relation.render() }} to {{ grantees | join(', ') }}
+  grant {{ privilege }} on {{ 'function ' if relation.is_function else '' }}{{ relation.render() }} to {{ grantees | join(', ') }}
 {%- endmacro %}
 
 {% macro get_revoke_sql(relation, privilege, grantees) -%}

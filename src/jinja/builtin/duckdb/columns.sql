@@ -48,7 +48,8 @@
 {%- endmacro %}
 
 {% macro duckdb__alter_relation_comment(relation, comment) -%}
-  comment on {{ relation.type }} {{ relation }} is {{ duckdb_escape_comment(comment) }};
+  {%- set of_functions = 'macro table' if config.get('materialized') == 'table_function' else 'macro' %}
+  comment on {{ of_functions if relation.is_function else relation.type }} {{ relation }} is {{ duckdb_escape_comment(comment) }};
 {%- endmacro %}
 
 {% macro duckdb__alter_column_comment(relation, column_dict) -%}

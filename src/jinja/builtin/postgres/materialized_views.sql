@@ -28,7 +28,9 @@
     {%- if key in wanted -%}
       {%- do kept.append(key) -%}
     {%- else -%}
-      {%- do changes.append({'action': 'drop', 'context': {'name': row['name']}}) -%}
+      {%- do changes.append({'action': 'drop', 'context': {
+          'name': row['name'], 'columns': row['column_names'].split(','), 'unique': row['unique'], 'type': row['method'],
+      }}) -%}
     {%- endif -%}
   {%- endfor -%}
   {%- for key, index in wanted.items() if key not in kept -%}
@@ -36,6 +38,18 @@
   {%- endfor -%}
   {%- do return({'indexes': changes, 'requires_full_refresh': false} if changes else none) -%}
 {% endmacro %}
+
+{# What differs, as a text. #}
+{% macro strata_describe_index_changes(relation) -%}
+  {%- set found = get_materialized_view_configuration_changes(relation, config) -%}
+  {%- set parts = [] -%}
+  {%- for change in (found or {}).get('indexes', []) -%}
+    {%- set index = change.context -%}
+    {%- do parts.append(('+' if change.action == 'create' else '-') ~ (' unique' if index.unique else '') ~ ' index on '
+        ~ index['columns'] | join(', ') ~ (' using ' ~ index.type if (index.type or 'btree') != 'btree' else '')) -%}
+  {%- endfor -%}
+  {{ parts | join('; ') }}
+{%- endmacro %}
 
 {# The catalog gives the columns in no certain order. #}
 {% macro _index_key(columns, unique, method) -%}
