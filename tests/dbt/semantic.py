@@ -422,10 +422,11 @@ def answer(files):
     reset_deprecations()
     result = dbtRunner(callbacks=[lambda e: events.append(e)]).invoke(["--quiet", "--no-partial-parse", "parse", "--project-dir", folder, "--profiles-dir", folder])
     names = [e.info.name for e in events if e.info.level in ("warn", "error")]
-    told = [e.info.msg.replace(folder, "") for e in events if e.info.name in ("SemanticValidationFailure", "MFCumulativeTypeParamsDeprecation", "MFTimespineWithoutYamlConfigurationDeprecation")]
+    # A traceback has paths of the machine.
+    told = [e.info.msg.replace(folder, "").split("\nTraceback:")[0] for e in events if e.info.name in ("SemanticValidationFailure", "MFCumulativeTypeParamsDeprecation", "MFTimespineWithoutYamlConfigurationDeprecation")]
     found = {"warned": sorted(set(names) - {"MainEncounteredError", "DeprecationsSummary"}), "told": told}
     if not result.success:
-        found["error"] = re.sub(r"\x1b\[[0-9;]*m", "", str(result.exception)).replace(folder, "").strip()[:600]
+        found["error"] = re.sub(r"\x1b\[[0-9;]*m", "", str(result.exception)).replace(folder, "").split("\nTraceback:")[0].strip()[:600]
     else:
         with open("target/manifest.json") as f:
             manifest = json.load(f)
