@@ -404,6 +404,9 @@ pub(super) enum Command {
         /// Ask the database nothing.
         #[arg(long)]
         no_introspect: bool,
+        /// Print the SQL of each node as text, or as a JSON object with its name.
+        #[arg(long, value_enum, default_value = "text")]
+        output: ShowOutput,
     },
     /// Read the project and write manifest.json.
     Parse,
@@ -486,7 +489,8 @@ pub(super) enum Command {
     Clean {
         #[arg(long, hide = true)]
         clean_project_files_only: bool,
-        #[arg(long, hide = true)]
+        /// Remove clean targets outside of the project, too.
+        #[arg(long, overrides_with = "clean_project_files_only")]
         no_clean_project_files_only: bool,
     },
     /// Make a new project.

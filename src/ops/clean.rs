@@ -1,4 +1,5 @@
-//! `clean`: removes generated files, but never a database or anything outside the project.
+//! `clean`: removes generated files, but never a database, nor, unless asked, anything outside the
+//! project.
 
 use super::OpsError;
 use crate::config::PathKind;
@@ -8,16 +9,18 @@ use crate::workspace::{Notices, Workspace};
 use camino::Utf8Path;
 
 /// Removes the clean targets and returns them as the project file spells them. If one of them must
-/// not be removed, none is.
+/// not be removed, none is. `outside`: those outside of the project may be removed.
 pub(crate) fn clean_project(
     workspace: &mut Workspace,
+    outside: bool,
     notices: &mut Notices<'_>,
 ) -> Result<Vec<String>, OpsError> {
     let (sources, _) = workspace.load_own_files(notices)?;
     let root = normalize_path(&sources.root().root);
     let targets = clean_targets(&sources, &root);
     for target in &targets {
-        if let Some(why) = reason_to_stay(&sources, &root, &normalize_path(&root.join(target))) {
+        let path = normalize_path(&root.join(target));
+        if let Some(why) = reason_to_stay(&sources, &root, &path, outside) {
             return Err(OpsError::usage(format!("`{target}` is not removed: {why}")));
         }
     }
@@ -41,11 +44,15 @@ fn reason_to_stay(
     sources: &LoadedProject,
     root: &Utf8Path,
     path: &Utf8Path,
+    outside: bool,
 ) -> Option<&'static str> {
     let options = &sources.root().options;
     let holds = |inner: &str| normalize_path(&root.join(inner)).starts_with(path);
-    if !path.starts_with(root) || path == root {
+    if !path.starts_with(root) && !outside {
         return Some("it is not inside the project");
+    }
+    if root.starts_with(path) {
+        return Some("it holds the project");
     }
     let mut own = PathKind::ALL.iter().flat_map(|kind| options.paths(*kind));
     if own.any(|folder| holds(folder)) {

@@ -30,10 +30,20 @@ pub(crate) struct CompileOptions {
 }
 
 pub(crate) enum CompileReport {
-    /// The SQL of an inline query, or of the only node that was selected.
-    Text(Arc<SqlText>),
-    /// The number of nodes that were compiled into `folder`.
-    Files { nodes: usize, folder: Utf8PathBuf },
+    Inline(Arc<SqlText>),
+    /// The only node that was selected.
+    Node(CompiledText),
+    /// The nodes that were compiled into `folder`.
+    Files {
+        nodes: Vec<CompiledText>,
+        folder: Utf8PathBuf,
+    },
+}
+
+/// The SQL of a node, with the node's name.
+pub(crate) struct CompiledText {
+    pub(crate) node: Arc<str>,
+    pub(crate) sql: Arc<SqlText>,
 }
 
 /// The compiled SQL of a node, and when its compilation started and ended.
@@ -65,7 +75,7 @@ pub(crate) fn compile_nodes(
     if let Some(text) = &options.inline {
         let (connection, _watch) = revision.connect_alone(cancel).ok().unzip();
         let sql = render_inline(&revision, text, connection.as_ref())?;
-        return Ok(CompileReport::Text(Arc::new(sql)));
+        return Ok(CompileReport::Inline(Arc::new(sql)));
     }
     let types = resource_types_of(CommandVerb::Compile);
     let selected = choose_nodes(&revision, &options.selection, types, notices)?;
@@ -92,12 +102,17 @@ pub(crate) fn compile_nodes(
     manifest?;
     results?;
     Ok(match only_node(&revision, &compiled) {
-        Some(one) => CompileReport::Text(one.sql.clone()),
+        Some(one) => CompileReport::Node(text_of(&revision, one)),
         None => CompileReport::Files {
-            nodes: compiled.len(),
+            nodes: compiled.iter().map(|one| text_of(&revision, one)).collect(),
             folder: revision.manifest.project.target_path.join("compiled"),
         },
     })
+}
+
+fn text_of(revision: &Revision, compiled: &TimedSql) -> CompiledText {
+    let node = revision.manifest.node(compiled.id).name.clone();
+    CompiledText { node, sql: compiled.sql.clone() }
 }
 
 /// The only compiled node, not counting tests: they are selected along with the node that they

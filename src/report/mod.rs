@@ -24,8 +24,8 @@ pub(crate) use lists::{ListOutput, print_list};
 pub(crate) use packages::print_deps;
 pub(crate) use plans::print_plan;
 pub(crate) use projects::{
-    print_check, print_cleaned, print_compiled, print_docs, print_new_project, print_parsed,
-    version_line,
+    print_check, print_cleaned, print_compiled, print_compiled_json, print_docs, print_new_project,
+    print_parsed, version_line,
 };
 pub(crate) use rows::print_rows;
 pub(crate) use runs::print_run;

@@ -1,7 +1,10 @@
 //! Reports of the commands that maintain a project: parse, compile, docs, clean, init, debug.
 
 use super::console::{Console, count_of};
-use crate::ops::{CompileReport, DebugCheck, DocsReport, InitReport, OpsError, ParseReport};
+use crate::ops::{
+    CompileReport, CompiledText, DebugCheck, DocsReport, InitReport, OpsError, ParseReport,
+};
+use serde_json::{Value, json};
 
 pub(crate) fn print_parsed(console: &Console, report: &ParseReport) {
     console.say(&format!("{} nodes parsed", report.nodes));
@@ -9,11 +12,23 @@ pub(crate) fn print_parsed(console: &Console, report: &ParseReport) {
 
 pub(crate) fn print_compiled(console: &Console, report: &CompileReport) {
     match report {
-        CompileReport::Text(sql) => console.out(sql.as_str()),
+        CompileReport::Inline(sql) => console.out(sql.as_str()),
+        CompileReport::Node(one) => console.out(one.sql.as_str()),
         CompileReport::Files { nodes, folder } => {
-            console.say(&format!("{nodes} nodes compiled into {folder}"));
+            console.say(&format!("{} nodes compiled into {folder}", nodes.len()));
         }
     }
+}
+
+/// Prints a JSON object for each node, as `dbt compile --output json` does.
+pub(crate) fn print_compiled_json(console: &Console, report: &CompileReport) {
+    let object = |one: &CompiledText| json!({ "node": one.node, "compiled": one.sql.as_str() });
+    let objects: Vec<Value> = match report {
+        CompileReport::Inline(sql) => vec![json!({ "compiled": sql.as_str() })],
+        CompileReport::Node(one) => vec![object(one)],
+        CompileReport::Files { nodes, .. } => nodes.iter().map(object).collect(),
+    };
+    objects.iter().for_each(|object| console.out(&format!("{object:#}")));
 }
 
 pub(crate) fn print_docs(console: &mut Console, report: &DocsReport) {

@@ -127,6 +127,41 @@ fn clean_removes_what_is_generated_and_nothing_else() {
 }
 
 #[test]
+fn clean_removes_what_is_outside_if_asked_but_not_what_holds_the_project() {
+    let p = shop();
+    let outside = tempfile::tempdir().unwrap();
+    let folder = outside.path().join("generated");
+    std::fs::create_dir(&folder).unwrap();
+    let project = |target: &str| {
+        p.write(
+            "project.yml",
+            &format!("name: shop\nprofile: shop\nclean-targets: ['{target}']\n"),
+        );
+    };
+    project(folder.to_str().unwrap());
+    assert_eq!(p.run(&["clean"]).code, 2);
+    assert!(folder.exists());
+    p.ok(&["clean", "--no-clean-project-files-only"]);
+    assert!(!folder.exists());
+    project("..");
+    assert_eq!(p.run(&["clean", "--no-clean-project-files-only"]).code, 2);
+    assert!(p.path().join("models/marts/mart.sql").exists());
+}
+
+#[test]
+fn compiled_sql_is_printed_as_json() {
+    let p = shop();
+    let object = |args: &[&str]| -> serde_json::Value {
+        serde_json::from_str(&p.ok(&[&["compile", "--output", "json"], args].concat()).out).unwrap()
+    };
+    let mart = object(&["--select", "mart"]);
+    assert_eq!(mart["node"], "mart");
+    assert!(mart["compiled"].as_str().unwrap().contains("select"));
+    let inline = object(&["--inline", "select 1 as one"]);
+    assert_eq!(inline, serde_json::json!({ "compiled": "select 1 as one" }));
+}
+
+#[test]
 fn init_makes_a_project_that_builds() {
     let p = Project::new(&[]);
     p.ok(&["init", "fresh"]);

@@ -5,7 +5,9 @@ use super::super::exit::Exit;
 use super::super::{CommandResult, Invocation};
 use super::build::build_options;
 use crate::ops::{self, CompileOptions, OpsError, ShowOptions};
-use crate::report::{ListOutput, print_compiled, print_list, print_plan, print_rows};
+use crate::report::{
+    ListOutput, print_compiled, print_compiled_json, print_list, print_plan, print_rows,
+};
 use crate::select::IndirectSelection;
 use std::cell::RefCell;
 
@@ -27,11 +29,15 @@ pub(super) fn compile_sql(
     selection: &SelectionArgs,
     inline: Option<String>,
     introspect: bool,
+    output: ShowOutput,
 ) -> CommandResult {
     let Invocation { flags, console, workspace } = invocation;
     let options = CompileOptions { selection: flags.selection(selection), inline, introspect };
     let report = ops::compile_nodes(workspace, &options, &mut |n| console.notice(n))?;
-    print_compiled(console, &report);
+    match output {
+        ShowOutput::Text => print_compiled(console, &report),
+        ShowOutput::Json => print_compiled_json(console, &report),
+    }
     Ok(Exit::success())
 }
 

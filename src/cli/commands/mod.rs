@@ -38,8 +38,8 @@ pub(super) fn run_command(cli: &Cli, invocation: Invocation<'_>) -> CommandResul
             look::print_steps(invocation, selection, run, *json)
         }
         Command::Watch { selection, args } => watch::watch_project(invocation, selection, args),
-        Command::Compile { selection, inline, no_introspect } => {
-            look::compile_sql(invocation, selection, inline.clone(), !no_introspect)
+        Command::Compile { selection, inline, no_introspect, output } => {
+            look::compile_sql(invocation, selection, inline.clone(), !no_introspect, *output)
         }
         Command::Parse => project::parse_files(invocation),
         Command::Ls { selection, output, output_keys } => {
@@ -62,7 +62,9 @@ pub(super) fn run_command(cli: &Cli, invocation: Invocation<'_>) -> CommandResul
             project::install_packages(invocation, added, *upgrade, *lock)
         }
         Command::Debug { .. } => project::check_setup(invocation),
-        Command::Clean { .. } => project::remove_generated(invocation),
+        Command::Clean { no_clean_project_files_only, .. } => {
+            project::remove_generated(invocation, *no_clean_project_files_only)
+        }
         Command::Init { name, sample, .. } => {
             project::make_project(invocation, name.clone(), *sample)
         }

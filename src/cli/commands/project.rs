@@ -67,9 +67,9 @@ pub(super) fn check_setup(invocation: Invocation<'_>) -> CommandResult {
     Ok(Exit::of_check(!is_well))
 }
 
-pub(super) fn remove_generated(invocation: Invocation<'_>) -> CommandResult {
+pub(super) fn remove_generated(invocation: Invocation<'_>, outside: bool) -> CommandResult {
     let Invocation { console, workspace, .. } = invocation;
-    let removed = ops::clean_project(workspace, &mut |n| console.notice(n))?;
+    let removed = ops::clean_project(workspace, outside, &mut |n| console.notice(n))?;
     print_cleaned(console, &removed);
     Ok(Exit::success())
 }
