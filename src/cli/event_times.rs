@@ -4,7 +4,7 @@
 //! wrong with the texts.
 
 use super::flags::read_mapping;
-use crate::config::{Json, python_str};
+use crate::config::{JsonMap, python_str};
 use crate::manifest::{BatchSize, EventWindow};
 use jiff::civil::{DateTime, date};
 
@@ -61,14 +61,13 @@ fn read_time(text: &str) -> Option<DateTime> {
 }
 
 fn numbers(text: &str, between: char) -> Option<[i16; 3]> {
-    let mut parts = text.split(between);
-    let mut next = || {
-        let part = parts.next()?;
-        let is_number = !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
-        part.parse().ok().filter(|_| is_number)
-    };
-    let found = [next()?, next()?, next()?];
-    parts.next().is_none().then_some(found)
+    let parts: Option<Vec<i16>> = text.split(between).map(number).collect();
+    parts?.try_into().ok()
+}
+
+fn number(part: &str) -> Option<i16> {
+    let is_number = !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+    part.parse().ok().filter(|_| is_number)
 }
 
 /// The window of `--sample`: a number of hours, days, months or years up to now, or a mapping with
@@ -89,14 +88,15 @@ pub(super) fn read_sample(text: &str, now: DateTime) -> Result<EventWindow, Even
 fn read_window(text: &str) -> Result<EventWindow, EventTimeError> {
     let map =
         read_mapping("--sample", text).map_err(|e| EventTimeError::NoMapping(e.to_string()))?;
-    let time = |key: &str| {
-        let written = map.get(key).filter(|value| !matches!(value, Json::Null)).map(python_str)?;
-        crate::context::read_iso_datetime(&written).map(|(_, time)| time)
-    };
-    match (time("start"), time("end")) {
+    match (time_at(&map, "start"), time_at(&map, "end")) {
         (Some(start), Some(end)) => Ok(EventWindow { start, end }),
         _ => Err(EventTimeError::NoSample(text.to_owned())),
     }
+}
+
+fn time_at(map: &JsonMap, key: &str) -> Option<DateTime> {
+    let written = map.get(key).filter(|value| !value.is_null()).map(python_str)?;
+    crate::context::read_iso_datetime(&written).map(|(_, time)| time)
 }
 
 #[cfg(test)]

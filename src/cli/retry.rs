@@ -13,7 +13,7 @@ use crate::outcome::BatchResults;
 use crate::select::RetriedNodes;
 use crate::source::FileId;
 use crate::system::{System, normalize_path};
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 use clap::Parser;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -77,13 +77,16 @@ fn run_folder(flags: &Flags, system: &dyn System) -> Utf8PathBuf {
         flags.project_dir.as_ref().map_or(here.clone(), |dir| normalize_path(&here.join(dir)));
     let file = start.ancestors().find_map(|dir| find_project_file(system, dir));
     let root = file.as_ref().and_then(|file| file.parent()).unwrap_or(&start);
-    let written = || {
-        let text = system.read(file.as_ref()?).ok()?;
-        let tree = parse_yaml(FileId(0), &text).value;
-        tree.as_map().and_then(|map| map.get("target-path")).and_then(Yaml::scalar_text)
-    };
-    let folder = flags.target_path.as_ref().map(ToString::to_string).or_else(written);
+    let given = flags.target_path.as_ref().map(ToString::to_string);
+    let folder = given.or_else(|| written_target_path(system, file.as_deref()?));
     normalize_path(&root.join(folder.unwrap_or_else(|| "target".to_owned())))
+}
+
+/// The `target-path` of a project file.
+fn written_target_path(system: &dyn System, file: &Utf8Path) -> Option<String> {
+    let text = system.read(file).ok()?;
+    let tree = parse_yaml(FileId(0), &text).value;
+    tree.as_map().and_then(|map| map.get("target-path")).and_then(Yaml::scalar_text)
 }
 
 fn read_run(text: &str) -> Option<EarlierRun> {

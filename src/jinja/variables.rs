@@ -37,11 +37,10 @@ pub(crate) fn variable_calls(text: &str) -> Vec<VariableCall> {
 
 /// Whether the Jinja of a template names a variable, other than as a part of a string.
 pub(crate) fn names_variable(text: &str, name: &str) -> bool {
-    let has_name = |segment: Segment| match segment {
+    split_segments(text, 0, text.len()).into_iter().any(|segment| match segment {
         Segment::Print(start, end) | Segment::Tag(start, end) => has_word(&text[start..end], name),
         Segment::Text | Segment::Comment => false,
-    };
-    split_segments(text, 0, text.len()).into_iter().any(has_name)
+    })
 }
 
 /// Whether an expression has a word that is neither in a string nor behind a dot.

@@ -13,14 +13,9 @@ pub(super) enum ConstraintPlace {
 /// A constraint with all of its keys.
 pub(super) fn constraint_json(written: &Json, place: ConstraintPlace) -> Json {
     let of = |key: &str| written.get(key).cloned().unwrap_or_default();
-    let list = |key: &str| match of(key) {
-        Json::Null => Json::Array(Vec::new()),
-        value => value,
-    };
-    let flag = |key: &str| match of(key) {
-        Json::Null => Json::Bool(true),
-        value => value,
-    };
+    let or = |key: &str, default: Json| Some(of(key)).filter(|v| !v.is_null()).unwrap_or(default);
+    let list = |key: &str| or(key, Json::Array(Vec::new()));
+    let flag = |key: &str| or(key, Json::Bool(true));
     let mut map = JsonMap::new();
     map.insert("type".into(), of("type"));
     map.insert("name".into(), of("name"));

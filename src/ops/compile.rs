@@ -32,16 +32,16 @@ pub(crate) struct CompileOptions {
 pub(crate) enum CompileReport {
     Inline(Arc<SqlText>),
     /// The only node that was selected.
-    Node(CompiledText),
+    Node(NamedSql),
     /// The nodes that were compiled into `folder`.
     Files {
-        nodes: Vec<CompiledText>,
+        nodes: Vec<NamedSql>,
         folder: Utf8PathBuf,
     },
 }
 
 /// The SQL of a node, with the node's name.
-pub(crate) struct CompiledText {
+pub(crate) struct NamedSql {
     pub(crate) node: Arc<str>,
     pub(crate) sql: Arc<SqlText>,
 }
@@ -110,9 +110,9 @@ pub(crate) fn compile_nodes(
     })
 }
 
-fn text_of(revision: &Revision, compiled: &TimedSql) -> CompiledText {
+fn text_of(revision: &Revision, compiled: &TimedSql) -> NamedSql {
     let node = revision.manifest.node(compiled.id).name.clone();
-    CompiledText { node, sql: compiled.sql.clone() }
+    NamedSql { node, sql: compiled.sql.clone() }
 }
 
 /// The only compiled node, not counting tests: they are selected along with the node that they

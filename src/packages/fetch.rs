@@ -381,10 +381,7 @@ impl<'a> PackageFetcher<'a> {
             let archive = self.store.adopt(&key, &file, &content, None)?;
             Ok(PackedCommit { archive, content, commit })
         });
-        if stored.is_err() {
-            self.ground.system.remove(&file)?;
-        }
-        stored
+        self.keep_or_remove(&file, stored)
     }
 
     fn download(
@@ -416,8 +413,17 @@ impl<'a> PackageFetcher<'a> {
         self.ground.system.write_stream(&file, &mut |out| out.write_all(&bytes))?;
         let stored = check_archive(self.ground.system, &file, key.format, label)
             .and_then(|content| Ok((self.store.adopt(key, &file, &content, name)?, content)));
+        self.keep_or_remove(&file, stored)
+    }
+
+    /// Removes a file that could not be stored.
+    fn keep_or_remove<T>(
+        &self,
+        file: &Utf8Path,
+        stored: Result<T, PackageError>,
+    ) -> Result<T, PackageError> {
         if stored.is_err() {
-            self.ground.system.remove(&file)?;
+            self.ground.system.remove(file)?;
         }
         stored
     }

@@ -2,7 +2,7 @@
 
 use super::console::{Console, count_of};
 use crate::ops::{
-    CompileReport, CompiledText, DebugCheck, DocsReport, InitReport, OpsError, ParseReport,
+    CompileReport, DebugCheck, DocsReport, InitReport, NamedSql, OpsError, ParseReport,
 };
 use serde_json::{Value, json};
 
@@ -22,7 +22,7 @@ pub(crate) fn print_compiled(console: &Console, report: &CompileReport) {
 
 /// Prints a JSON object for each node, as `dbt compile --output json` does.
 pub(crate) fn print_compiled_json(console: &Console, report: &CompileReport) {
-    let object = |one: &CompiledText| json!({ "node": one.node, "compiled": one.sql.as_str() });
+    let object = |one: &NamedSql| json!({ "node": one.node, "compiled": one.sql.as_str() });
     let objects: Vec<Value> = match report {
         CompileReport::Inline(sql) => vec![json!({ "compiled": sql.as_str() })],
         CompileReport::Node(one) => vec![object(one)],

@@ -24,12 +24,8 @@ pub(super) fn find_location(
     meta: &JsonMap,
     names: &[(&str, &str)],
 ) -> Option<String> {
-    let setting = |key: &str| {
-        let own = config.text(key).map(|text| text.into_owned());
-        own.or_else(|| meta.get(key).map(python_str))
-    };
-    let location = setting("external_location")?;
-    let style = match setting("formatter").as_deref() {
+    let location = find_setting(config, meta, "external_location")?;
+    let style = match find_setting(config, meta, "formatter").as_deref() {
         Some("oldstyle") => PlaceholderStyle::Old,
         Some("template") => PlaceholderStyle::Template,
         _ => PlaceholderStyle::New,
@@ -43,6 +39,12 @@ pub(super) fn find_location(
     });
     let is_sql = text.contains('(') || text.starts_with('\'');
     Some(if is_sql { text } else { format!("'{text}'") })
+}
+
+/// A config, else a key of `meta`.
+fn find_setting(config: &NodeConfig, meta: &JsonMap, key: &str) -> Option<String> {
+    let own = config.text(key).map(|text| text.into_owned());
+    own.or_else(|| meta.get(key).map(python_str))
 }
 
 /// Fills in the placeholders of a text. One that has no value stays as it is.

@@ -36,13 +36,12 @@ impl Revision {
     ) -> Result<DeferredRelations, WorkspaceError> {
         let Some(options) = &self.settings.defer else { return Ok(DeferredRelations::default()) };
         let state = self.read_deferred_state()?;
-        let is_deferred = |node: &Node| {
+        let relations = self.other_relations(&state);
+        let deferred = relations.filter(|(node, _)| {
             let favored = options.favors_state && !selected.contains(node.id);
             let is_there = node.relation.as_ref().is_some_and(|r| existing.find(r).is_some());
             !is_built(node.id) && (favored || !is_there)
-        };
-        let relations = self.other_relations(&state);
-        let deferred = relations.filter(|(node, _)| is_deferred(node));
+        });
         Ok(Arc::new(deferred.map(|(node, relation)| (node.id, relation)).collect()))
     }
 

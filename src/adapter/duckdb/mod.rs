@@ -181,14 +181,7 @@ impl Warehouse for DuckDb {
         &mut self,
         schemas: &[(&str, &str)],
     ) -> Result<Vec<ExistingRelation>, EngineError> {
-        let wanted: Vec<String> = schemas
-            .iter()
-            .map(|(d, s)| format!("({}, {})", lower_literal(d), lower_literal(s)))
-            .collect();
-        let of = format!(
-            "not internal and (lower(database_name), lower(schema_name)) in ({})",
-            wanted.join(", ")
-        );
+        let of = format!("not internal and {}", is_in_schemas(schemas));
         let relations = self.texts(&format!(
             "select database_name, schema_name, table_name, 'table' from duckdb_tables() where {of} \
              union all select database_name, schema_name, view_name, 'view' from duckdb_views() where {of} order by all"
@@ -225,17 +218,13 @@ impl Warehouse for DuckDb {
         &mut self,
         schemas: &[(&str, &str)],
     ) -> Result<Vec<ExistingRelation>, EngineError> {
-        let wanted: Vec<String> = schemas
-            .iter()
-            .map(|(d, s)| format!("({}, {})", lower_literal(d), lower_literal(s)))
-            .collect();
         let rows = self.texts(&format!(
             "select database_name, schema_name, function_name, md5(string_agg(definition, ' ' order by definition)) \
              from (select database_name, schema_name, function_name, \
              concat_ws(' ', function_type, parameters::varchar, macro_definition) as definition \
              from duckdb_functions() where not internal and function_type like '%macro' \
-             and (lower(database_name), lower(schema_name)) in ({})) group by 1, 2, 3 order by 1, 2, 3",
-            wanted.join(", ")
+             and {}) group by 1, 2, 3 order by 1, 2, 3",
+            is_in_schemas(schemas)
         ))?;
         let rows = rows.into_iter().filter_map(|row| <[String; 4]>::try_from(row).ok());
         let functions = rows.map(|[database, schema, name, definition]| {
@@ -490,6 +479,15 @@ fn texts_of_row(columns: &[Option<&StringArray>], row: usize) -> Vec<String> {
 /// considers equal (a month and 30 days), and lists that are nested differently.
 fn needs_text_hash(column: &ExistingColumn) -> bool {
     ["[", "STRUCT", "MAP", "UNION", "INTERVAL"].iter().any(|t| column.data_type.contains(t))
+}
+
+/// The condition that a row of a catalog function is of one of the schemas, each with its database.
+fn is_in_schemas(schemas: &[(&str, &str)]) -> String {
+    let wanted: Vec<String> = schemas
+        .iter()
+        .map(|(d, s)| format!("({}, {})", lower_literal(d), lower_literal(s)))
+        .collect();
+    format!("(lower(database_name), lower(schema_name)) in ({})", wanted.join(", "))
 }
 
 fn lower_literal(text: &str) -> String {
