@@ -132,6 +132,14 @@ const SOURCE_CONFIG: Rules = &[
     ("loaded_at_field", "T0", Nothing),
     ("loaded_at_query", "T0", Nothing),
 ];
+/// As `SOURCE_CONFIG`, but dbt takes an empty `meta` of a table for none.
+const TABLE_CONFIG: Rules = &[
+    ("enabled", "B", Nothing),
+    ("meta", "M0", Nothing),
+    ("freshness", "M0", Keys(FRESHNESS)),
+    ("loaded_at_field", "T0", Nothing),
+    ("loaded_at_query", "T0", Nothing),
+];
 const TABLE: Rules = &[
     ("name", "TD", Nothing),
     ("description", "T", Nothing),
@@ -139,7 +147,7 @@ const TABLE: Rules = &[
     ("loaded_at_field", "T0", Nothing),
     ("loaded_at_query", "T0", Nothing),
     ("meta", "M", Nothing),
-    ("config", "M", Keys(SOURCE_CONFIG)),
+    ("config", "M", Keys(TABLE_CONFIG)),
     ("tags", "L", Nothing),
     ("quoting", "M", Keys(QUOTING)),
     ("external", "M0", Nothing),
@@ -568,6 +576,11 @@ mod tests {
             ]
         );
         assert_eq!(&text[out[0].primary.as_ref().unwrap().span.start as usize..][..1], "5");
+        let text = "sources:\n  - name: s\n    config: {meta: }\n    tables:\n      - name: t\n        config: {meta: }\n";
+        let mut out = Vec::new();
+        check_properties(&parse_yaml(FileId(0), text).value, &mut out);
+        let said: Vec<&str> = out.iter().map(|d| d.message.as_str()).collect();
+        assert_eq!(said, ["`sources[].config.meta` is a mapping, not nothing"]);
         assert!(config_problem("enabled", &Json::from("yes"), false, None).is_some());
         assert!(config_problem("enabled", &Json::Bool(true), false, None).is_none());
         assert!(config_problem("severity", &Json::Null, true, None).is_some());

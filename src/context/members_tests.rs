@@ -475,6 +475,19 @@ const PARSE_ERRORS: &[(&str, &str)] = &[
     ),
     ("{{ var('loop') }}", "the variable `loop` needs itself: `loop` -> `loop`"),
     ("{{ var() }}", "argument `var_name` is missing"),
+    // As in dbt, configs of project files are known at parse, and no others.
+    (
+        "{{ config(meta={'owner': 'you'}) }}{{ exceptions.raise_compiler_error(model.config.meta.owner) }}",
+        "me",
+    ),
+    (
+        "{{ api.Relation.create(schema='s', identifier=nothing) }}",
+        "the identifier of a relation is a text or none, not a name that is not defined",
+    ),
+    (
+        "{{ api.Relation.create(schema=5, identifier='i') }}",
+        "the schema of a relation is a text or none, not number (5)",
+    ),
     ("{{ ref('nope') }}", "model `nope` not found"),
     ("{{ ref('other', 'a') }}", "model `a` not found in package `other`"),
     ("{{ ref('a', v=3) }}", "model `a` version 3 not found"),

@@ -272,9 +272,9 @@ fn policy_of(args: &Args, old: [bool; 3]) -> [bool; 3] {
 fn create(args: &Args, engine: &'static EngineSpec) -> Result<Value, Error> {
     let mut relation = Relation::new(None, None, "");
     relation.path = [
-        read_part(args, 0, "database"),
-        read_part(args, 1, "schema"),
-        read_part(args, 2, "identifier"),
+        read_part(args, 0, "database")?,
+        read_part(args, 1, "schema")?,
+        read_part(args, 2, "identifier")?,
     ];
     relation.kind = args.get(3, "type").and_then(|t| RelationKind::parse(&t.to_string()));
     for (target, key) in
@@ -294,10 +294,25 @@ fn create(args: &Args, engine: &'static EngineSpec) -> Result<Value, Error> {
     Ok(RelationValue::value(relation, engine))
 }
 
-fn read_part(args: &Args, index: usize, name: &str) -> Option<Arc<str>> {
-    args.get(index, name)
-        .filter(|v| !v.is_none() && !v.is_undefined())
-        .map(|v| Arc::<str>::from(v.to_string()))
+/// A part of a path: a text, or none. As in dbt, a name that is not defined is an error here,
+/// since without it the relation would be another one.
+fn read_part(args: &Args, index: usize, name: &str) -> Result<Option<Arc<str>>, Error> {
+    match args.get(index, name) {
+        None => Ok(None),
+        Some(v) if v.is_none() => Ok(None),
+        Some(v) => match v.as_str() {
+            Some(text) => Ok(Some(text.into())),
+            None => {
+                let found = if v.is_undefined() {
+                    "a name that is not defined".to_owned()
+                } else {
+                    format!("{} ({v})", v.kind())
+                };
+                let message = format!("the {name} of a relation is a text or none, not {found}");
+                Err(error(message))
+            }
+        },
+    }
 }
 
 pub(super) fn api_value() -> Value {

@@ -681,6 +681,12 @@ impl RenderSession {
                     }
                 }
             }
+            _ if self.phase == Phase::Parse => {
+                let mut model = self.subject.model.as_object().cloned().unwrap_or_default();
+                let config = self.subject.config.to_json(self.subject.kind);
+                model.insert("config".into(), Json::Object(config));
+                crate::jinja::from_json(&Json::Object(model))
+            }
             _ => crate::jinja::from_json(&self.subject.model),
         }
     }

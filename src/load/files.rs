@@ -85,7 +85,7 @@ fn is_in_folder(path: &Utf8Path, name: &str) -> bool {
 }
 
 /// Finds and reads the files of a package. Folders in `skip` are not part of it: installed packages
-/// and the target path.
+/// and the target path, unless one of the package's own paths leads into them.
 pub(super) fn read_package(
     system: &dyn System,
     root: &Utf8Path,
@@ -116,6 +116,7 @@ pub(super) fn read_package(
         }
         for folder in folders {
             let base = crate::system::normalize_path(&root.join(&folder));
+            let foreign: Vec<&Utf8PathBuf> = skip.iter().filter(|s| !base.starts_with(s)).collect();
             let found = match walked.entry(base.clone()) {
                 Entry::Occupied(known) => known.into_mut(),
                 Entry::Vacant(new) => new.insert(system.walk(&base)?),
@@ -123,8 +124,9 @@ pub(super) fn read_package(
             for file in found {
                 let path = Utf8Path::new(path_below(&base, &file.path));
                 let hidden = path.file_name().is_none_or(|n| n.starts_with(['.', '#', '~']));
-                let foreign =
-                    skip.iter().any(|s| path_below(s, &file.path).len() < file.path.as_str().len());
+                let foreign = foreign
+                    .iter()
+                    .any(|s| path_below(s, &file.path).len() < file.path.as_str().len());
                 let Some(kind) = kind_of(kind, path).filter(|_| !hidden && !foreign) else {
                     continue;
                 };

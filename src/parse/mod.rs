@@ -11,6 +11,7 @@ mod docs;
 mod generic_tests;
 mod macros;
 mod nodes;
+mod project_configs;
 mod properties;
 mod python;
 mod time_spine;
@@ -20,6 +21,7 @@ pub(crate) use generic_tests::{
     CONFIG_KEYS, ParsedTest, TestTarget, evaluate_argument, string_is_expression,
 };
 pub(crate) use nodes::{ParsedNode, parse_hook_text};
+pub(crate) use project_configs::{ProjectConfigs, folders, sections};
 pub(crate) use properties::{
     EntryKind, ParsedSource, Patch, Properties, PropertyEntry, SourceOverride, TableOverride,
     VersionPatch, rest_json,
@@ -105,6 +107,7 @@ pub(crate) fn parse_files(
     let (context, map) = (sources.context.clone(), &sources.map);
     let jobs: Vec<(&Arc<str>, &LoadedFile)> =
         sources.packages.iter().flat_map(|p| p.files.iter().map(move |f| (p.name(), f))).collect();
+    let configs = ProjectConfigs::new(sources);
     let parsed: Vec<ParseResult> = jobs
         .par_iter()
         .filter(|(_, file)| cache::is_parsed_alone(file))
@@ -113,7 +116,7 @@ pub(crate) fn parse_files(
             if let Some(again) = cache.find(&place, file, map, &answers) {
                 return ParseResult { place, text: file.fingerprint, file: again, reads: None };
             }
-            let parser = NodeParser::new(&renderer, &context, map);
+            let parser = NodeParser::new(&renderer, &context, map, &configs);
             let parsed = parse_file(&parser, package, file);
             let mut reads = parser.reads();
             if !cache::is_own(&parsed.diagnostics, file.file) {
@@ -148,7 +151,7 @@ pub(crate) fn parse_files(
         }
     }
     cache.replace(parsed);
-    let parser = NodeParser::new(&renderer, &context, map);
+    let parser = NodeParser::new(&renderer, &context, map, &configs);
     for mut hook in nodes::parse_hooks(&parser, sources).drain_into(&mut out) {
         project.logs.append(&mut hook.logs);
         project.nodes.push(Arc::new(hook));

@@ -1,6 +1,7 @@
 //! Parses models, snapshots, tests, analyses, seeds and hooks: each is rendered once with `execute`
 //! false. This comes after all macros are parsed.
 
+use super::project_configs::ProjectConfigs;
 use super::python;
 use crate::config::Json;
 use crate::context::{
@@ -13,7 +14,7 @@ use crate::hash::{Fingerprint, sha256_hex};
 use crate::jinja::{BlockKind, ParseRendering, Renderer, TextOrigin, find_blocks};
 use crate::load::{FileKind, LoadedFile, LoadedProject, SEED_HASH_LIMIT};
 use crate::manifest::{
-    Checksum, NodeConfig, NodeText, RefCall, ResourceType, SourceCall, StaticSql,
+    Checksum, ConfigLayer, NodeConfig, NodeText, RefCall, ResourceType, SourceCall, StaticSql,
 };
 use crate::source::{FileId, SourceMap, Span};
 use crate::sql::{find_volatile, normalize_sql};
@@ -136,6 +137,7 @@ pub(super) struct NodeParser<'a> {
     pub(super) renderer: &'a Arc<Renderer>,
     pub(super) context: &'a Arc<ContextProject>,
     pub(super) map: &'a SourceMap,
+    configs: &'a ProjectConfigs<'a>,
     /// The external inputs that renders of the file read; the result is valid as long as these are
     /// the same.
     reads: RefCell<BTreeSet<RenderRead>>,
@@ -155,8 +157,9 @@ impl<'a> NodeParser<'a> {
         renderer: &'a Arc<Renderer>,
         context: &'a Arc<ContextProject>,
         map: &'a SourceMap,
+        configs: &'a ProjectConfigs<'a>,
     ) -> NodeParser<'a> {
-        NodeParser { renderer, context, map, reads: RefCell::default() }
+        NodeParser { renderer, context, map, configs, reads: RefCell::default() }
     }
 
     pub(super) fn note(&self, reads: BTreeSet<RenderRead>) {
@@ -366,6 +369,17 @@ impl<'a> NodeParser<'a> {
         StaticSql { fingerprint: Fingerprint::of(&normalize_sql(sql)), volatile }
     }
 
+    /// The configs of a node in project files. As in dbt, its template sees no others at parse.
+    fn project_config(&self, node: &ParsedNode) -> NodeConfig {
+        let mut config = NodeConfig::default();
+        let (root, kind, fqn) = (&self.context.name, node.kind, &node.fqn);
+        self.configs.apply(&node.package, kind, fqn, ConfigLayer::ProjectFile, &mut config);
+        if *root != node.package {
+            self.configs.apply(root, kind, fqn, ConfigLayer::RootProject, &mut config);
+        }
+        config
+    }
+
     fn subject_of_node(&self, node: &ParsedNode) -> RenderSubject {
         let target = &self.context.target;
         let this = Relation {
@@ -378,7 +392,7 @@ impl<'a> NodeParser<'a> {
             "name": &*node.name, "package_name": &*node.package, "resource_type": node.kind.as_str(),
             "unique_id": &*unique_id, "path": &*node.path, "original_file_path": &*node.original_file_path,
             "alias": &*node.name, "fqn": node.fqn.iter().map(|p| &**p).collect::<Vec<_>>(),
-            "database": &*target.database, "schema": &*target.schema, "config": {}, "tags": [], "columns": {}, "meta": {},
+            "database": &*target.database, "schema": &*target.schema, "tags": [], "columns": {}, "meta": {},
             "description": "", "depends_on": {"macros": [], "nodes": []}, "refs": [], "sources": [],
             "raw_code": node.text.as_ref().map_or("", |t| &*t.raw), "language": "sql",
         });
@@ -388,7 +402,7 @@ impl<'a> NodeParser<'a> {
             kind: node.kind,
             file: node.text.as_ref().filter(|_| node.hook.is_none()).map(|t| t.file),
             this: (node.kind != ResourceType::Operation).then_some(this),
-            config: Arc::new(NodeConfig::default()),
+            config: Arc::new(self.project_config(node)),
             node: None,
             model,
             compiled: None,

@@ -10,7 +10,6 @@
 mod addresses;
 mod bind;
 mod cache;
-mod config;
 mod deprecations;
 mod docs;
 mod edits;
@@ -32,6 +31,7 @@ mod sources;
 pub(crate) mod testing;
 mod tests;
 mod unit_tests;
+mod unused_configs;
 
 pub(crate) use cache::ResolveCache;
 
@@ -44,7 +44,7 @@ use crate::load::LoadedProject;
 use crate::manifest::{
     Manifest, Node, NodeId, NodeKind, NodeLookup, Package, ProjectInfo, ResourceType, UniqueId,
 };
-use crate::parse::{EntryKind, ParsedProject, Properties, PropertyEntry};
+use crate::parse::{EntryKind, ParsedProject, ProjectConfigs, Properties, PropertyEntry};
 use bind::Bound;
 use cache::{ItemKey, NodeDescription, ResolvedItem};
 use edits::{LastPass, resolve_edit};
@@ -156,7 +156,7 @@ struct ResolveContext<'a> {
     yaml_renderer: Renderer,
     context: &'a Arc<ContextProject>,
     entries: Entries<'a>,
-    configs: config::ProjectConfigs<'a>,
+    configs: ProjectConfigs<'a>,
     docs: docs::DocRenderer<'a>,
     names: names::RelationNames<'a>,
     overrides: overrides::Overrides<'a>,
@@ -178,7 +178,7 @@ impl<'a> ResolveContext<'a> {
             yaml_renderer: Renderer::new(Arc::default()),
             context: &parsed.context,
             entries,
-            configs: config::ProjectConfigs::new(sources),
+            configs: ProjectConfigs::new(sources),
             docs: docs::DocRenderer::new(parsed, sources),
             names: names::RelationNames::new(parsed),
             overrides: overrides::Overrides::new(parsed, out),
@@ -380,7 +380,7 @@ fn resolve_all(
     let Resolver { nodes, disabled, unplaced, mut findings, cache, mut reads, items, .. } =
         resolver;
     let out = &mut findings.project;
-    config::warn_unused_configs(sources, &[&nodes, &disabled, &unplaced], out);
+    unused_configs::warn_unused_configs(sources, &[&nodes, &disabled, &unplaced], out);
     let groups = others::collect_groups(parsed);
     out.extend(others::check_groups(&nodes, &groups));
     out.extend(deprecations::check_deprecated(&nodes));

@@ -4,12 +4,13 @@ use super::semantic_json::write_semantic_manifest;
 use super::{ArtifactMetadata, time};
 use crate::config::{Json, JsonMap};
 use crate::hash::{Fingerprint, md5_hex};
-use crate::manifest::{MacroInfo, Manifest, Node, ResourceType, UniqueId, artifact_id};
+use crate::manifest::{MacroInfo, Manifest, Node, NodeId, ResourceType, UniqueId, artifact_id};
 use crate::source::SqlText;
 use crate::system::{System, SystemError};
 use camino::Utf8Path;
 use rayon::prelude::*;
 use serde_json::json;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Read, Write};
 use std::sync::Arc;
@@ -162,17 +163,34 @@ fn metadata_json(manifest: &Manifest, metadata: &ArtifactMetadata) -> Json {
     })
 }
 
-/// The parents or the children of each node, as sorted ids.
+/// The parents or the children of each node, as sorted ids. As in dbt, also of tests that have no
+/// place in the graph.
 fn linked_ids(manifest: &Manifest, children: bool) -> impl Iterator<Item = (String, Json)> {
-    manifest.nodes.iter().map(move |node| {
-        let linked =
-            if children { manifest.graph.children(node.id) } else { node.depends_on.clone() };
-        let mut ids: Vec<_> =
-            linked.iter().map(|id| artifact_id(&manifest.node(*id).unique_id)).collect();
+    let placed = manifest.nodes.iter().map(move |node| {
+        let mut ids = if children {
+            let children = manifest.graph.children(node.id);
+            let unplaced = manifest.unplaced.iter().filter(|n| n.depends_on.contains(&node.id));
+            let unplaced = unplaced.map(|n| artifact_id(&n.unique_id)).collect::<Vec<_>>();
+            [ids_of(manifest, &children), unplaced].concat()
+        } else {
+            ids_of(manifest, &node.depends_on)
+        };
         ids.sort_unstable();
+        (node, ids)
+    });
+    let unplaced = manifest.unplaced.iter().map(move |node| {
+        let mut ids = if children { Vec::new() } else { ids_of(manifest, &node.depends_on) };
+        ids.sort_unstable();
+        (node, ids)
+    });
+    placed.chain(unplaced).map(|(node, ids)| {
         let ids: Json = ids.iter().map(|id| Json::from(&**id)).collect();
         (artifact_id(&node.unique_id).into_owned(), ids)
     })
+}
+
+fn ids_of<'m>(manifest: &'m Manifest, nodes: &[NodeId]) -> Vec<Cow<'m, str>> {
+    nodes.iter().map(|id| artifact_id(&manifest.node(*id).unique_id)).collect()
 }
 
 /// Writes one section of nodes. They are serialized in parallel, in batches, to limit memory.

@@ -557,3 +557,22 @@ fn a_lock_of_dbt_is_used_and_one_that_does_not_fit_is_made_anew() {
         "packages: []\nsha1_hash: da39a3ee5e6b4b0d3255bfef95601890afd80709\n"
     );
 }
+
+#[test]
+fn a_path_into_an_installed_package_makes_its_macros_those_of_the_project() {
+    let p = Project::new(&[
+        (
+            "dbt_project.yml",
+            "name: shop\nprofile: shop\nmacro-paths: [macros, dbt_packages/tools/macros]\n",
+        ),
+        ("packages.yml", "packages: [{local: tools}, {local: lib}]"),
+        ("tools/dbt_project.yml", "name: tools\n"),
+        ("tools/macros/m.sql", "{% macro three() %}3{% endmacro %}"),
+        ("lib/dbt_project.yml", "name: lib\n"),
+        // A package sees its own macros and those of the project, not those of other packages.
+        ("lib/models/m.sql", "select {{ three() }} as n"),
+    ]);
+    ok(deps(&p, &[], &[]));
+    p.ok(&["build"]);
+    assert_eq!(p.rows("select n from m"), ["3"]);
+}

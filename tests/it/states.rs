@@ -140,3 +140,26 @@ fn a_model_is_published_by_a_retry_only_if_all_its_tests_pass() {
         ["0"]
     );
 }
+
+#[test]
+fn a_test_of_a_disabled_model_is_in_the_maps_of_the_manifest() {
+    let p = Project::new(&[
+        ("models/a.sql", "select 1 as id"),
+        ("models/gone.sql", "{{ config(enabled=false) }} select 1 as id"),
+        (
+            "models/p.yml",
+            "models: [{name: gone, columns: [{name: id, data_tests: [not_null, {relationships: {arguments: {to: ref('a'), field: id}}}]}]}]",
+        ),
+    ]);
+    p.ok(&["parse"]);
+    let manifest: serde_json::Value =
+        serde_json::from_str(&p.read("target/manifest.json")).unwrap();
+    let parents = manifest["parent_map"].as_object().unwrap();
+    let children = manifest["child_map"].as_object().unwrap();
+    let ids: Vec<&String> = parents.keys().collect();
+    assert_eq!(ids.len(), 3, "{ids:?}");
+    let related = ids.iter().find(|id| id.contains("relationships_gone")).unwrap();
+    assert_eq!(parents[*related], serde_json::json!(["model.shop.a"]));
+    assert_eq!(children["model.shop.a"], serde_json::json!([related]));
+    assert_eq!(children[*related], serde_json::json!([]));
+}

@@ -1,13 +1,10 @@
-//! The configs in project files, by folder: applies them to nodes, and warns of those that apply to
-//! none.
+//! The configs in project files, by folder, and how they apply to nodes.
 
-use crate::config::{Json, ProjectOptions, Yaml, YamlMap};
-use crate::diag::{Code, DbtEvent, Diagnostic};
-use crate::hash::{FastMap, FastSet};
+use crate::config::{Json, Yaml, YamlMap};
+use crate::hash::FastMap;
 use crate::load::LoadedProject;
-use crate::manifest::{ConfigLayer, Node, NodeConfig, ResourceType};
+use crate::manifest::{ConfigLayer, NodeConfig, ResourceType};
 use crate::source::Span;
-use rayon::prelude::*;
 use std::sync::{Arc, PoisonError, RwLock};
 
 /// A config in a section, rendered and as it was written.
@@ -21,14 +18,14 @@ struct Value {
 /// The configs of a section that apply to a folder, outermost first.
 type Values = Vec<Value>;
 
-pub(super) struct ProjectConfigs<'a> {
+pub(crate) struct ProjectConfigs<'a> {
     sources: &'a LoadedProject,
     /// The configs by the address of the innermost folder, since all nodes of a folder share them.
     cache: RwLock<FastMap<usize, Arc<Values>>>,
 }
 
 /// The sections of a project file that configure a type of node.
-fn sections(kind: ResourceType) -> &'static [&'static str] {
+pub(crate) fn sections(kind: ResourceType) -> &'static [&'static str] {
     match kind {
         // As in dbt, hooks of a run take the configs of models.
         ResourceType::Model | ResourceType::Analysis | ResourceType::Operation => &["models"],
@@ -47,12 +44,12 @@ fn sections(kind: ResourceType) -> &'static [&'static str] {
 }
 
 impl<'a> ProjectConfigs<'a> {
-    pub(super) fn new(sources: &'a LoadedProject) -> ProjectConfigs<'a> {
+    pub(crate) fn new(sources: &'a LoadedProject) -> ProjectConfigs<'a> {
         ProjectConfigs { sources, cache: RwLock::default() }
     }
 
     /// Merges the configs in the project file of package `owner` into those of a node.
-    pub(super) fn apply(
+    pub(crate) fn apply(
         &self,
         owner: &str,
         kind: ResourceType,
@@ -99,43 +96,11 @@ impl<'a> ProjectConfigs<'a> {
     }
 }
 
-/// Warns of each folder in the root project's file that contains no node.
-pub(super) fn warn_unused_configs(
-    sources: &LoadedProject,
-    nodes: &[&[Arc<Node>]],
-    out: &mut Vec<Diagnostic>,
-) {
-    let options = &sources.root().options;
-    let all = nodes.par_iter().flat_map(|nodes| nodes.par_iter());
-    let used = all
-        .fold(FastSet::default, |used, node| mark_used(used, node, options))
-        .reduce(FastSet::default, join_sets);
-    for (section, tree) in &options.sections {
-        if let Some(map) = tree.as_map() {
-            walk(section, map, &mut Vec::new(), &used, out);
-        }
-    }
-}
-
-/// Adds the addresses of the folders that a node is in.
-fn mark_used(mut used: FastSet<usize>, node: &Node, options: &ProjectOptions) -> FastSet<usize> {
-    if node.resource_type() == ResourceType::Operation {
-        return used;
-    }
-    for section in sections(node.resource_type()) {
-        let tree = options.section(section).and_then(Yaml::as_map);
-        used.extend(folders(tree, &node.fqn).skip(1).map(|map| std::ptr::from_ref(map).addr()));
-    }
-    used
-}
-
-fn join_sets(mut a: FastSet<usize>, b: FastSet<usize>) -> FastSet<usize> {
-    a.extend(b);
-    a
-}
-
 /// The section, then the folders in it along a node's fqn, outermost first.
-fn folders<'t>(tree: Option<&'t YamlMap>, fqn: &[Arc<str>]) -> impl Iterator<Item = &'t YamlMap> {
+pub(crate) fn folders<'t>(
+    tree: Option<&'t YamlMap>,
+    fqn: &[Arc<str>],
+) -> impl Iterator<Item = &'t YamlMap> {
     let mut parts = fqn.iter();
     std::iter::successors(tree, move |map| map.get(parts.next()?).and_then(Yaml::as_map))
 }
@@ -157,45 +122,5 @@ fn read_level(map: &YamlMap, as_written: Option<&YamlMap>, out: &mut Values) {
             value: json,
             span: value.span,
         });
-    }
-}
-
-fn walk(
-    section: &'static str,
-    map: &YamlMap,
-    path: &mut Vec<Arc<str>>,
-    used: &FastSet<usize>,
-    out: &mut Vec<Diagnostic>,
-) {
-    for (key, value) in map.iter() {
-        let Some(inner) = value.as_map().filter(|_| !key.text.starts_with('+')) else { continue };
-        path.push(key.text.clone());
-        if used.contains(&std::ptr::from_ref(inner).addr()) {
-            walk(section, inner, path, used, out);
-        } else {
-            let shown = path.iter().map(|p| &**p).collect::<Vec<_>>().join(".");
-            let config = matches!(
-                &*key.text,
-                "meta"
-                    | "grants"
-                    | "persist_docs"
-                    | "quoting"
-                    | "docs"
-                    | "contract"
-                    | "column_types"
-            );
-            let d = Diagnostic::dbt_warning(
-                Code::UnusedConfig,
-                DbtEvent::UnusedResourceConfigPath,
-                format!("`{section}.{shown}` in the project file applies to nothing"),
-            )
-            .primary(key.span, "no node is in this folder");
-            out.push(if config {
-                d.help(format!("to set the config, write `+{}:`", key.text))
-            } else {
-                d
-            });
-        }
-        path.pop();
     }
 }
