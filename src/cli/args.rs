@@ -4,7 +4,7 @@ use crate::config::why_idle;
 use crate::export::airflow::Granularity;
 use crate::ops::ErdFormat;
 use crate::packages::NewPackageSource;
-use crate::report::ListOutput;
+use crate::report::{ListOutput, LogFormat, LogLevel};
 use crate::workspace::ChangeOptions;
 use camino::Utf8PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -130,19 +130,23 @@ pub(super) struct GlobalArgs {
     pub(super) warn_error_options: Option<String>,
     #[arg(long, global = true, value_enum, hide = true)]
     pub(super) log_level: Option<LogLevelArg>,
+    /// The folder of the log file, `strata.log` [default: logs, in the project].
+    #[arg(long, global = true, value_name = "DIR", help_heading = "Output")]
+    pub(super) log_path: Option<Utf8PathBuf>,
+    /// What the log file holds, from this level upwards [default: debug]; `none` for no file.
+    #[arg(long, global = true, value_enum, value_name = "LEVEL", help_heading = "Output")]
+    pub(super) log_level_file: Option<LogLevelArg>,
+    /// The format of the log file.
+    #[arg(long, global = true, value_enum, value_name = "FORMAT", help_heading = "Output")]
+    pub(super) log_format_file: Option<LogFormatArg>,
+    /// The size in bytes at which a new log file is begun; 0 for none [default: 10485760].
+    #[arg(long, global = true, value_name = "BYTES", hide = true)]
+    pub(super) log_file_max_bytes: Option<u64>,
     #[arg(long, global = true, hide = true)]
     pub(super) single_threaded: bool,
 
     // Flags of dbt for features that Strata does not have. They are accepted so that scripts keep
     // working; `idle_flags` reports those that have no effect.
-    #[arg(long, global = true, hide = true)]
-    log_path: Option<String>,
-    #[arg(long, global = true, hide = true)]
-    log_level_file: Option<String>,
-    #[arg(long, global = true, hide = true)]
-    log_format_file: Option<String>,
-    #[arg(long, global = true, hide = true)]
-    log_file_max_bytes: Option<String>,
     #[arg(long, global = true, hide = true)]
     printer_width: Option<String>,
     #[arg(long, global = true, hide = true)]
@@ -189,10 +193,6 @@ impl GlobalArgs {
     /// Flags that are given and have no effect, each with the reason.
     pub(super) fn idle_flags(&self) -> Vec<(&'static str, &'static str)> {
         let all = [
-            ("--log-path", self.log_path.is_some()),
-            ("--log-level-file", self.log_level_file.is_some()),
-            ("--log-format-file", self.log_format_file.is_some()),
-            ("--log-file-max-bytes", self.log_file_max_bytes.is_some()),
             ("--use-colors-file", self.use_colors_file),
             ("--printer-width", self.printer_width.is_some()),
             ("--partial-parse-file-path", self.partial_parse_file_path.is_some()),
@@ -715,6 +715,17 @@ pub(super) enum LogLevelArg {
 }
 
 impl LogLevelArg {
+    /// The least level that is written; `None` for no lines.
+    pub(super) fn least(self) -> Option<LogLevel> {
+        match self {
+            LogLevelArg::Debug => Some(LogLevel::Debug),
+            LogLevelArg::Info => Some(LogLevel::Info),
+            LogLevelArg::Warn => Some(LogLevel::Warn),
+            LogLevelArg::Error => Some(LogLevel::Error),
+            LogLevelArg::None => None,
+        }
+    }
+
     pub(super) fn is_quiet(self) -> bool {
         matches!(self, LogLevelArg::Warn | LogLevelArg::Error | LogLevelArg::None)
     }
@@ -728,6 +739,15 @@ pub(super) enum LogFormatArg {
     Debug,
     #[value(hide = true)]
     Default,
+}
+
+impl LogFormatArg {
+    pub(super) fn of_lines(given: Option<LogFormatArg>) -> LogFormat {
+        match given {
+            Some(LogFormatArg::Json) => LogFormat::Json,
+            _ => LogFormat::Text,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

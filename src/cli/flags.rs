@@ -1,6 +1,6 @@
 //! Resolves flags from the command line, environment variables and the project's `flags:`.
 
-use super::args::{Cli, EventTimeArgs, LogFormatArg, LogLevelArg, SelectionArgs};
+use super::args::{Cli, EventTimeArgs, GlobalArgs, LogFormatArg, LogLevelArg, SelectionArgs};
 use super::event_times::{EventTimeError, read_event_times, read_sample};
 use super::invocation_args::{list_arguments, masked_words};
 use crate::config::{Json, JsonMap, Yaml, YamlMap, parse_yaml};
@@ -11,7 +11,7 @@ use crate::load::{LoadOptions, find_project_file};
 use crate::manifest::{EventWindow, ResourceType, utc_of};
 use crate::ops::ScheduledTask;
 use crate::plan::StartOrder;
-use crate::report::{ConsoleStyle, LogFormat};
+use crate::report::{ConsoleStyle, LogFileSettings, LogLevel};
 use crate::secret::{SECRET_PREFIX, Scrubber};
 use crate::select::{IndirectSelection, RetriedNodes, Selection};
 use crate::source::FileId;
@@ -20,10 +20,15 @@ use crate::workspace::{DeferOptions, EventTimeOptions};
 use camino::{Utf8Path, Utf8PathBuf};
 use std::time::Duration;
 
+/// As dbt's: 10 MiB.
+const DEFAULT_LOG_BYTES: u64 = 10 * 1024 * 1024;
+
 /// The resolved flags of a command.
 #[derive(Debug)]
 pub(super) struct Flags {
     style: ConsoleStyle,
+    /// `None`: there is no project, or no log is wanted.
+    pub(super) log: Option<LogFileSettings>,
     pub(super) write_json: bool,
     pub(super) cache: bool,
     pub(super) warn_error: bool,
@@ -109,6 +114,50 @@ impl Lookup<'_> {
             self.problems.push(format!("{from} is a number of seconds, not `{text}`"));
         }
         parsed
+    }
+
+    /// The settings of the log file. As in dbt, the level and the format of the console are those
+    /// of the file, too, unless it has its own.
+    fn log_file(
+        &mut self,
+        g: &GlobalArgs,
+        console: Option<LogFormatArg>,
+        project: &ProjectSettings,
+        here: &Utf8Path,
+    ) -> Option<LogFileSettings> {
+        let written = self.text("LOG_PATH").map(|(path, _)| path.into());
+        let folder = match g.log_path.clone().or(written) {
+            Some(path) => normalize_path(&here.join(path)),
+            None => project.root.as_ref()?.join(project.log_path.as_deref().unwrap_or("logs")),
+        };
+        let level = g.log_level_file.or_else(|| self.word("LOG_LEVEL_FILE")).or(g.log_level);
+        let format = g.log_format_file.or_else(|| self.word("LOG_FORMAT_FILE")).or(console);
+        let max_bytes = g.log_file_max_bytes.or_else(|| {
+            let (text, from) = self.text("LOG_FILE_MAX_BYTES")?;
+            let bytes = text.parse().ok();
+            if bytes.is_none() {
+                self.problems.push(format!("{from} is a number of bytes, not `{text}`"));
+            }
+            bytes
+        });
+        Some(LogFileSettings {
+            folder,
+            level: level.map_or(Some(LogLevel::Debug), LogLevelArg::least),
+            format: LogFormatArg::of_lines(format),
+            max_bytes: max_bytes.unwrap_or(DEFAULT_LOG_BYTES),
+        })
+    }
+
+    /// A setting that is one of the words of a flag.
+    fn word<T: clap::ValueEnum>(&mut self, name: &str) -> Option<T> {
+        let (text, from) = self.text(name)?;
+        match T::from_str(&text, true) {
+            Ok(word) => Some(word),
+            Err(_) => {
+                self.problems.push(format!("{from} has no value `{text}`"));
+                None
+            }
+        }
     }
 
     /// Whether all warnings are errors, and the options of individual warnings. Flags of the
@@ -197,7 +246,8 @@ impl Flags {
         let mut lookup = Lookup { system, project: YamlMap::default(), problems: Vec::new() };
         let project_dir =
             g.project_dir.clone().or_else(|| lookup.text("PROJECT_DIR").map(|(v, _)| v.into()));
-        lookup.project = project_flags(system, project_dir.as_deref());
+        let found = ProjectSettings::read(system, project_dir.as_deref());
+        lookup.project = found.flags.clone();
         let path = |l: &Lookup<'_>, name: &str| l.text(name).map(|(v, _)| Utf8PathBuf::from(v));
         let format = match g.log_format {
             Some(f) => Some(f),
@@ -213,11 +263,7 @@ impl Flags {
         };
         let printing = !g.no_print && lookup.flag("PRINT", true) && !lookup.flag("NO_PRINT", false);
         let style = ConsoleStyle {
-            format: if format == Some(LogFormatArg::Json) {
-                LogFormat::Json
-            } else {
-                LogFormat::Text
-            },
+            format: LogFormatArg::of_lines(format),
             quiet: g.quiet
                 || g.log_level.is_some_and(LogLevelArg::is_quiet)
                 || lookup.flag("QUIET", false),
@@ -246,8 +292,10 @@ impl Flags {
             lookup.problems.push(problem.to_string());
             WarningOptions::default()
         });
+        let log = lookup.log_file(g, format, &found, &system.current_dir());
         let mut flags = Flags {
             style,
+            log,
             cache: !g.no_cache && lookup.flag("PARTIAL_PARSE", true),
             write_json: !g.no_write_json && lookup.flag("WRITE_JSON", true),
             warn_error,
@@ -507,23 +555,35 @@ pub(super) fn read_mapping(flag: &str, text: &str) -> Result<JsonMap, MappingErr
     }
 }
 
-/// The project's `flags:`. They are read before the project, since they say how to read it; errors
-/// in the file are reported later, when the project is read.
-fn project_flags(system: &dyn System, dir: Option<&Utf8Path>) -> YamlMap {
-    let here = system.current_dir();
-    let start = dir.map_or_else(|| here.clone(), |d| normalize_path(&here.join(d)));
-    let file = match dir {
-        Some(_) => find_project_file(system, &start),
-        None => start.ancestors().find_map(|d| find_project_file(system, d)),
-    };
-    let text = file.and_then(|f| system.read(&f).ok());
-    let tree = text.map(|t| parse_yaml(FileId(0), &t).value);
-    tree.as_ref()
-        .and_then(Yaml::as_map)
-        .and_then(|m| m.get("flags"))
-        .and_then(Yaml::as_map)
-        .cloned()
-        .unwrap_or_default()
+/// What of the project file is read before the project, since it says how to read it. Errors in
+/// the file are reported later, when the project is read.
+#[derive(Default)]
+struct ProjectSettings {
+    root: Option<Utf8PathBuf>,
+    flags: YamlMap,
+    log_path: Option<String>,
+}
+
+impl ProjectSettings {
+    fn read(system: &dyn System, dir: Option<&Utf8Path>) -> ProjectSettings {
+        let here = system.current_dir();
+        let start = dir.map_or_else(|| here.clone(), |d| normalize_path(&here.join(d)));
+        let file = match dir {
+            Some(_) => find_project_file(system, &start),
+            None => start.ancestors().find_map(|d| find_project_file(system, d)),
+        };
+        let root = file.as_ref().and_then(|f| f.parent()).map(Utf8Path::to_owned);
+        let text = file.and_then(|f| system.read(&f).ok());
+        let tree = text.map(|t| parse_yaml(FileId(0), &t).value);
+        let map = tree.as_ref().and_then(Yaml::as_map);
+        let flags = map.and_then(|m| m.get("flags")).and_then(Yaml::as_map);
+        let log_path = map.and_then(|m| m.get("log-path")).and_then(Yaml::as_str);
+        ProjectSettings {
+            root,
+            flags: flags.cloned().unwrap_or_default(),
+            log_path: log_path.map(str::to_owned).filter(|path| !path.contains("{{")),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -11,10 +11,10 @@ mod flags;
 mod invocation_args;
 mod retry;
 
-use crate::config::JsonMap;
+use crate::config::{Json, JsonMap};
 use crate::diag::{Code, Diagnostic};
 use crate::ops::OpsError;
-use crate::report::Console;
+use crate::report::{CommandLog, Console};
 use crate::run::CancelToken;
 use crate::secret::Scrubber;
 use crate::system::{OsSystem, System};
@@ -62,7 +62,8 @@ pub fn main(arguments: Vec<String>) -> ! {
     let system: Arc<dyn System> = Arc::new(OsSystem::default());
     let scrubber = Scrubber::default();
     let (flags, problems) = Flags::new(&cli, system.as_ref());
-    let mut console = Console::new(flags.style(), scrubber.clone());
+    let log = flags.log.clone().map_or_else(CommandLog::default, CommandLog::in_file);
+    let mut console = Console::new(flags.style(), scrubber.clone(), log);
     if let Some(problem) = problems.first() {
         console.failure(problem, &[]);
         std::process::exit(i32::from(Exit::unusable().code))
@@ -91,12 +92,17 @@ pub fn main(arguments: Vec<String>) -> ! {
         Ok(settings) => settings,
         Err(e) => std::process::exit(i32::from(end(Err(e), &cli, &flags, &mut console))),
     };
+    let invocation = &settings.load.settings;
+    let command = invocation.args.get("invocation_command").and_then(Json::as_str);
+    let command = command.unwrap_or_default().to_owned();
+    console.start_log(&invocation.invocation_id, &command);
     let cancel = CancelToken::default();
     handle_signals(&cancel, settings.system.clone());
     let mut workspace = Workspace::new(settings, cancel);
     let invocation = Invocation { flags: &flags, console: &mut console, workspace: &mut workspace };
     let ended = commands::run_command(&cli, invocation);
     let code = end(ended, &cli, &flags, &mut console);
+    console.end_log(&command, code == 0);
     std::process::exit(i32::from(code))
 }
 
@@ -227,9 +233,9 @@ mod tests {
         let idle = |words: &[&str]| parse(words).global.idle_flags();
         assert!(idle(&["ls", "--static-parser", "--no-populate-cache", "--no-cache"]).is_empty());
         assert_eq!(
-            idle(&["ls", "--log-path", "logs", "--log-cache-events", "--populate-cache"]),
+            idle(&["ls", "--printer-width", "80", "--log-cache-events", "--populate-cache"]),
             [
-                ("--log-path", "no log file is written"),
+                ("--printer-width", "lines are as wide as the terminal"),
                 ("--populate-cache", "what is there is read as far as a command needs it"),
                 ("--log-cache-events", "`--debug` prints all there is"),
             ]

@@ -77,19 +77,13 @@ const IDLE: &[(&str, &str)] = &[
     ("macro_debugging", "`--debug` prints all there is"),
     ("send_anonymous_usage_stats", "nothing is sent"),
     ("state_modified_compare_vars", "variables are not compared between states"),
-    ("use_colors_file", "no log file is written"),
+    ("use_colors_file", "the log file has no colours"),
     ("use_experimental_parser", "there is one parser"),
     ("validate_macro_args", "the arguments of macros are not compared with their description"),
 ];
 
 /// Flags with values that have no effect, with the reason.
-const IDLE_WITH_VALUE: &[(&str, &str)] = &[
-    ("log_file_max_bytes", "no log file is written"),
-    ("log_format_file", "no log file is written"),
-    ("log_level_file", "no log file is written"),
-    ("log_path", "no log file is written"),
-    ("printer_width", "lines are as wide as the terminal"),
-];
+const IDLE_WITH_VALUE: &[(&str, &str)] = &[("printer_width", "lines are as wide as the terminal")];
 
 /// The reason why a flag has no effect; `None` if it has one.
 pub(crate) fn why_idle(name: &str) -> Option<&'static str> {

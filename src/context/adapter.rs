@@ -110,7 +110,7 @@ impl Object for Adapter {
             return Ok(found);
         }
         if session.phase == Phase::Parse {
-            return parse_stub(&session, method);
+            return parse_stub(method);
         }
         if method == "get_columns_in_relation"
             && let Some(own) = own_columns_macro(&session)
@@ -257,7 +257,7 @@ fn pure(
 }
 
 /// The results of dbt's adapter at parse time.
-fn parse_stub(session: &RenderSession, method: &str) -> Result<Value, Error> {
+fn parse_stub(method: &str) -> Result<Value, Error> {
     Ok(match method {
         "get_relation" | "load_relation" => none(),
         "check_schema_exists" => Value::from(false),
@@ -278,11 +278,13 @@ fn parse_stub(session: &RenderSession, method: &str) -> Result<Value, Error> {
         | "already_exists"
         | "commit"
         | "store_relation" => Value::from(""),
-        other => {
-            let _ = session;
-            return Err(error(format!("adapter has no `{other}`")));
-        }
+        other => return Err(unknown_method(other)),
     })
+}
+
+/// At parse, the text of a node may call what is not there, as in dbt: it is its run that fails.
+fn unknown_method(method: &str) -> Error {
+    Error::new(minijinja::ErrorKind::UnknownMethod, format!("adapter has no `{method}`"))
 }
 
 fn part(args: &Args, i: usize, key: &str) -> Option<String> {

@@ -524,7 +524,6 @@ const PARSE_ERRORS: &[(&str, &str)] = &[
         "{% do store_result('r', 1) %}{% do load_result('r') %}{{ load_result('r') }}",
         "the result `r` was loaded before",
     ),
-    ("{{ adapter.nothing() }}", "adapter has no `nothing`"),
     (
         "{{ adapter.dispatch('nothing')() }}",
         "no macro `nothing` for this adapter; searched for duckdb__nothing, default__nothing",
@@ -564,6 +563,7 @@ const RUN_ERRORS: &[(&str, &str)] = &[
     ("{% if execute %}{{ source('raw', 'nope') }}{% endif %}", "source `raw.nope` not found"),
     ("{% if execute %}{{ exceptions.raise_compiler_error('late') }}{% endif %}", "late"),
     ("{{ nothing('x') }}", "`nothing` is undefined"),
+    ("{{ adapter.nothing() }}", "adapter has no `nothing`"),
     ("{{ builtins.nothing('x') }}", "map has no method named nothing"),
 ];
 

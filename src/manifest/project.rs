@@ -93,6 +93,10 @@ impl Manifest {
         &self.nodes[id.index()]
     }
 
+    pub(crate) fn shared_node(&self, id: NodeId) -> Arc<Node> {
+        self.nodes[id.index()].clone()
+    }
+
     /// All nodes, in id order.
     pub(crate) fn all(&self) -> impl Iterator<Item = &Node> + Clone {
         self.nodes.iter().map(|n| &**n)

@@ -1,6 +1,11 @@
 //! Output as text for people or as JSON lines for machines.
 
+use super::dbt_log::{
+    DbtLine, LogLevel, describe_command_end, describe_command_start, describe_diagnostic,
+};
+use super::event_json::event_lines;
 use super::live::ProgressBars;
+use super::log_file::CommandLog;
 use super::row_diff::{DiffColour, draw_row_diff, short_message};
 use crate::changes::Verdict;
 use crate::diag::{Diagnostic, diagnostic_json, one_line, render_diagnostic};
@@ -50,10 +55,12 @@ pub(crate) struct Console {
     exports: bool,
     /// Whether the reader of standard output has closed it.
     closed: Cell<bool>,
+    /// The lines of dbt's log: what they need to know of earlier events, and where they go.
+    log: CommandLog,
 }
 
 impl Console {
-    pub(crate) fn new(style: ConsoleStyle, scrubber: Scrubber) -> Console {
+    pub(crate) fn new(style: ConsoleStyle, scrubber: Scrubber, log: CommandLog) -> Console {
         let terminal = std::io::stdout().is_terminal();
         let no_colour = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
         let colours = style.colours.unwrap_or(terminal && !no_colour);
@@ -68,6 +75,7 @@ impl Console {
             kept_old: 0,
             closed: Cell::new(false),
             exports: false,
+            log,
         }
     }
 
@@ -112,17 +120,53 @@ impl Console {
 
     /// Prints a line of progress or advice, unless quiet.
     pub(crate) fn say(&self, text: &str) {
-        if self.json_lines() {
-            self.line("info", serde_json::json!({ "message": text }));
-        } else if !self.style.quiet {
+        let lines = vec![DbtLine::note(text)];
+        if self.record(vec![("info", serde_json::json!({ "message": text }))], lines) {
+            return;
+        }
+        self.show(text);
+    }
+
+    /// Prints a line of text that stands for no message of its own in the log.
+    fn show(&self, text: &str) {
+        if !self.style.quiet {
             self.out(&self.scrubber.scrub(text));
         }
     }
 
+    /// Writes what happened to the log file and, as JSON, to standard output: our own lines, and
+    /// dbt's. One that dbt has, too, is one line with the members of both. Whether it was printed.
+    fn record(&self, own: Vec<(&'static str, serde_json::Value)>, lines: Vec<DbtLine>) -> bool {
+        let now = jiff::Timestamp::now();
+        lines.iter().for_each(|line| self.log.write(now, line, &self.scrubber));
+        if !self.json_lines() {
+            return false;
+        }
+        let mut own = own.into_iter().peekable();
+        let shared = lines.iter().rposition(|line| line.level > LogLevel::Debug);
+        for (i, line) in lines.iter().enumerate() {
+            let mut data = self.log.json(now, line);
+            match own.next_if(|_| Some(i) == shared) {
+                Some((event, mut both)) => {
+                    if let (Some(both), Some(data)) = (both.as_object_mut(), data.as_object_mut()) {
+                        both.append(data);
+                    }
+                    self.line(now, event, both);
+                }
+                None if line.level > LogLevel::Debug || self.style.debug => {
+                    self.line(now, &line.event(), data);
+                }
+                None => {}
+            }
+        }
+        own.for_each(|(event, data)| self.line(now, event, data));
+        true
+    }
+
     /// Prints one JSON line: `{ts, event, ...}`.
-    fn line(&self, event: &str, data: serde_json::Value) {
+    fn line(&self, now: jiff::Timestamp, event: &str, data: serde_json::Value) {
         let mut map = serde_json::Map::new();
-        map.insert("ts".into(), jiff::Timestamp::now().to_string().into());
+        map.insert("ts".into(), now.to_string().into());
         map.insert("event".into(), event.into());
         if let serde_json::Value::Object(mut data) = data {
             self.scrub_messages(&mut data);
@@ -134,8 +178,23 @@ impl Console {
     /// Masks secrets in the members of a JSON line that hold messages, but not in ids, names and
     /// rows.
     fn scrub_messages(&self, data: &mut serde_json::Map<String, serde_json::Value>) {
-        const MESSAGES: [&str; 8] =
-            ["message", "hints", "notes", "help", "label", "related", "diagnostic", "reason"];
+        const MESSAGES: [&str; 10] = [
+            "message",
+            "hints",
+            "notes",
+            "help",
+            "label",
+            "related",
+            "diagnostic",
+            "reason",
+            "msg",
+            "exc",
+        ];
+        for inner in ["info", "data"] {
+            if let Some(serde_json::Value::Object(inner)) = data.get_mut(inner) {
+                self.scrub_messages(inner);
+            }
+        }
         for (_, value) in data.iter_mut().filter(|(key, _)| MESSAGES.contains(&key.as_str())) {
             self.scrub_texts(value);
         }
@@ -160,7 +219,7 @@ impl Console {
 
     /// A new console with the same settings.
     pub(super) fn copy(&self) -> Console {
-        Console::new(self.style.clone(), self.scrubber.clone())
+        Console::new(self.style.clone(), self.scrubber.clone(), self.log.copy())
     }
 
     /// Reports a notice of a running use case.
@@ -200,11 +259,10 @@ impl Console {
     }
 
     /// Emits an event: its data for machines, the text for people unless it is empty.
-    pub(super) fn emit_event(&self, event: &str, data: serde_json::Value, text: &str) {
-        if self.json_lines() {
-            self.line(event, data);
-        } else if !text.is_empty() {
-            self.say(text);
+    pub(super) fn emit_event(&self, event: &'static str, data: serde_json::Value, text: &str) {
+        let lines = if text.is_empty() { Vec::new() } else { vec![DbtLine::note(text)] };
+        if !self.record(vec![(event, data)], lines) && !text.is_empty() {
+            self.show(text);
         }
     }
 
@@ -268,9 +326,15 @@ impl Console {
 
     /// Prints a diagnostic. Warnings are left out if quiet, errors never are.
     pub(crate) fn diagnostic(&mut self, d: &Diagnostic) {
-        if self.json_lines() {
-            self.line("diagnostic", diagnostic_json(d, &self.map));
-        } else if d.is_error() || !self.style.quiet {
+        let line = describe_diagnostic(d, render_diagnostic(d, &self.map, false));
+        if self.record(vec![("diagnostic", diagnostic_json(d, &self.map))], vec![line]) {
+            return;
+        }
+        self.show_diagnostic(d);
+    }
+
+    fn show_diagnostic(&self, d: &Diagnostic) {
+        if d.is_error() || !self.style.quiet {
             let text =
                 self.scrubber.scrub(&render_diagnostic(d, &self.map, self.colours)).into_owned();
             match &self.live {
@@ -283,14 +347,21 @@ impl Console {
     }
 
     pub(crate) fn event(&mut self, event: &Event) {
-        if self.json_lines() {
-            self.json_event(event);
-            return;
+        if let Event::Warning { diagnostic } = event {
+            return self.diagnostic(diagnostic);
         }
+        let lines = self.log.describe_event(event);
+        let own = if self.json_lines() { event_lines(event, &self.map) } else { Vec::new() };
+        if !self.record(own, lines) {
+            self.show_event(event);
+        }
+    }
+
+    fn show_event(&mut self, event: &Event) {
         match event {
             Event::VerdictsReached { nodes } => self.judged(nodes),
             Event::RunStarted { steps, tests, threads } => {
-                self.say(&format!(
+                self.show(&format!(
                     "{}, {}, {}",
                     count_of(*steps, "step"),
                     count_of(*tests, "test"),
@@ -301,7 +372,7 @@ impl Console {
                 }
             }
             Event::FreshnessStarted { sources, threads } => {
-                self.say(&format!(
+                self.show(&format!(
                     "{}, {}",
                     count_of(*sources, "source"),
                     count_of(*threads, "thread")
@@ -310,8 +381,8 @@ impl Console {
                     self.live = Some(ProgressBars::new(*sources));
                 }
             }
-            Event::SchemaCreated { name } => self.say(&format!("created schema {name}")),
-            Event::NodeStarted { unique_id, name, what, kind } => {
+            Event::SchemaCreated { name } => self.show(&format!("created schema {name}")),
+            Event::NodeStarted { unique_id, name, what, kind, .. } => {
                 self.exports |= *kind == ResourceType::Export;
                 if let Some(live) = &mut self.live {
                     live.started(unique_id, &format!("{what} {name}"));
@@ -323,7 +394,7 @@ impl Console {
                         live.changed(unique_id, &format!("waiting for {text}"))
                     }
                     (Some(live), None) => live.changed(unique_id, &format!("{what} {name}")),
-                    (None, Some(text)) => self.say(&format!("waiting for {text}")),
+                    (None, Some(text)) => self.show(&format!("waiting for {text}")),
                     (None, None) => {}
                 }
             }
@@ -344,9 +415,9 @@ impl Console {
                     self.out(&self.scrubber.scrub(&line.text));
                 }
             }
-            Event::Warning { diagnostic } => self.diagnostic(diagnostic),
+            Event::Warning { diagnostic } => self.show_diagnostic(diagnostic),
             Event::Interrupted => {
-                self.say("stopping: running statements are cancelled, the rest is skipped")
+                self.show("stopping: running statements are cancelled, the rest is skipped")
             }
             Event::RunFinished { totals, seconds } => {
                 if let Some(live) = self.live.take() {
@@ -364,7 +435,7 @@ impl Console {
         let due: Vec<&NodeVerdict> =
             nodes.iter().filter(stored).filter(|n| n.verdict != Verdict::Fresh).collect();
         for node in due.iter().take(if self.style.debug { usize::MAX } else { SHOWN }) {
-            self.say(&format!(
+            self.show(&format!(
                 "{:>5}  {} {}: {}",
                 node.verdict.word(),
                 node.kind.as_str(),
@@ -373,14 +444,14 @@ impl Console {
             ));
         }
         if due.len() > SHOWN && !self.style.debug {
-            self.say(&format!(
+            self.show(&format!(
                 "       and {} more (strata plan --changed lists them)",
                 due.len() - SHOWN
             ));
         }
         let same = nodes.iter().filter(stored).filter(|n| n.verdict == Verdict::Fresh).count();
         if same > 0 {
-            self.say(&format!("{} unchanged", count_of(same, "node")));
+            self.show(&format!("{} unchanged", count_of(same, "node")));
         }
     }
 
@@ -482,7 +553,7 @@ impl Console {
         }
         for (name, result) in &failures {
             match &result.outcome.failed {
-                Some(failed) => self.diagnostic(&failed.diagnostic),
+                Some(failed) => self.show_diagnostic(&failed.diagnostic),
                 None => {
                     let message = short_message(&result.outcome).unwrap_or_default();
                     let word =
@@ -527,7 +598,7 @@ impl Console {
         let kept_old = std::mem::take(&mut self.kept_old);
         if kept_old > 0 {
             let what = if kept_old == 1 { "1 relation stays" } else { "some relations stay" };
-            self.say(&format!("{what} as before: the new version did not pass its tests"));
+            self.show(&format!("{what} as before: the new version did not pass its tests"));
         }
     }
 
@@ -548,89 +619,10 @@ impl Console {
         lines.into_iter()
     }
 
-    fn json_event(&mut self, event: &Event) {
-        match event {
-            Event::VerdictsReached { nodes } => {
-                for n in nodes {
-                    self.line(
-                        "node_judged",
-                        serde_json::json!({
-                            "unique_id": &*n.unique_id, "resource_type": n.kind.as_str(), "name": n.name,
-                            "verdict": n.verdict.word(), "reason": n.verdict.code(),
-                            "message": n.verdict.to_string(),
-                        }),
-                    );
-                }
-            }
-            Event::RunStarted { steps, tests, threads } => {
-                self.line(
-                    "run_started",
-                    serde_json::json!({ "steps": steps, "tests": tests, "threads": threads }),
-                );
-            }
-            Event::FreshnessStarted { sources, threads } => {
-                self.line(
-                    "freshness_started",
-                    serde_json::json!({ "sources": sources, "threads": threads }),
-                );
-            }
-            Event::SchemaCreated { name } => {
-                self.line("schema_created", serde_json::json!({ "schema": name }))
-            }
-            Event::NodeStarted { unique_id, kind, name, .. } => {
-                self.line(
-                    "node_started",
-                    serde_json::json!({ "unique_id": &**unique_id, "resource_type": kind.as_str(), "name": name }),
-                );
-            }
-            Event::NodeWaiting { unique_id, kind, name, text, .. } => {
-                self.line(
-                    "node_waiting",
-                    serde_json::json!({ "unique_id": &**unique_id, "resource_type": kind.as_str(), "name": name, "for": text }),
-                );
-            }
-            Event::BatchChanged { unique_id, kind, name, progress, .. } => {
-                let (event, data) = batch_json(unique_id, *kind, name, progress);
-                self.line(event, data);
-            }
-            Event::NodeFinished { name, kind, result, guarded, index, total, .. } => {
-                let mut data = serde_json::json!({
-                    "unique_id": &*result.unique_id, "resource_type": kind.as_str(), "name": name,
-                    "status": result.outcome.status.named(*kind), "seconds": result.seconds,
-                    "message": result.outcome.message,
-                    "failures": result.outcome.failures, "guard": guarded, "index": index, "total": total,
-                });
-                if let (Some(failed), Some(map)) = (&result.outcome.failed, data.as_object_mut()) {
-                    map.insert("diagnostic".into(), diagnostic_json(&failed.diagnostic, &self.map));
-                }
-                if let (Some(sample), Some(map)) = (&result.outcome.sample, data.as_object_mut()) {
-                    map.insert("sample".into(), super::table::rows_json(sample));
-                }
-                if let (Some(effect), Some(map)) = (&result.outcome.effect, data.as_object_mut()) {
-                    map.insert("effect".into(), effect.to_json());
-                }
-                self.line("node_finished", data);
-            }
-            Event::Log { line } => {
-                self.line("log", serde_json::json!({ "message": line.text, "info": line.info }))
-            }
-            Event::Warning { diagnostic } => self.diagnostic(diagnostic),
-            Event::Interrupted => self.line("interrupted", serde_json::json!({})),
-            Event::RunFinished { totals, seconds } => {
-                let counts: serde_json::Map<String, serde_json::Value> =
-                    totals.iter().map(|(k, v)| (k.to_owned(), v.into())).collect();
-                self.line(
-                    "run_finished",
-                    serde_json::json!({ "totals": counts, "seconds": seconds }),
-                );
-            }
-        }
-    }
-
     /// Prints the error that made the command fail, with hints.
     pub(crate) fn failure(&self, message: &str, hints: &[String]) {
-        if self.json_lines() {
-            self.line("error", serde_json::json!({ "message": message, "hints": hints }));
+        let own = serde_json::json!({ "message": message, "hints": hints });
+        if self.record(vec![("error", own)], vec![DbtLine::failure(message)]) {
             return;
         }
         let word = self.paint("error", AnsiColor::Red);
@@ -640,6 +632,20 @@ impl Console {
             let _ =
                 writeln!(self.painted(std::io::stderr()), "hint: {}", self.scrubber.scrub(hint));
         }
+    }
+
+    /// Writes the first lines of the log: the version, and the command line without secrets.
+    pub(crate) fn start_log(&mut self, invocation: &str, command: &str) {
+        self.log.set_invocation(invocation);
+        self.record(Vec::new(), describe_command_start(command));
+    }
+
+    /// Writes the last line of the log.
+    pub(crate) fn end_log(&self, command: &str, is_success: bool) {
+        let now = jiff::Timestamp::now();
+        let seconds = now.duration_since(self.log.started).as_secs_f64();
+        let line = describe_command_end(command, is_success, seconds, now);
+        self.record(Vec::new(), vec![line]);
     }
 
     /// The width of the terminal in columns. `None`: standard output is not a terminal.
@@ -653,26 +659,6 @@ impl Console {
     pub(crate) fn is_json(&self) -> bool {
         self.json_lines()
     }
-}
-
-/// The name and the data of the JSON line of a batch.
-fn batch_json(
-    unique_id: &str,
-    kind: ResourceType,
-    name: &str,
-    progress: &BatchProgress,
-) -> (&'static str, serde_json::Value) {
-    let mut data = serde_json::json!({
-        "unique_id": unique_id, "resource_type": kind.as_str(), "name": name,
-        "batch": progress.batch, "index": progress.index, "total": progress.total,
-    });
-    let Some(EndedBatch { status, message, seconds }) = &progress.ended else {
-        return ("batch_started", data);
-    };
-    data["status"] = status.as_str().into();
-    data["message"] = message.clone().into();
-    data["seconds"] = (*seconds).into();
-    ("batch_finished", data)
 }
 
 /// How many batches were built, for the line of a node that has some.

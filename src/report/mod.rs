@@ -6,9 +6,12 @@
 #![expect(clippy::disallowed_macros, clippy::disallowed_methods, reason = "the place that prints")]
 
 mod console;
+mod dbt_log;
+mod event_json;
 mod files;
 mod lists;
 mod live;
+mod log_file;
 mod packages;
 mod plans;
 mod projects;
@@ -19,8 +22,10 @@ mod screen;
 mod table;
 
 pub(crate) use console::{Console, ConsoleStyle, LogFormat};
+pub(crate) use dbt_log::LogLevel;
 pub(crate) use files::{print_dag, print_erd};
 pub(crate) use lists::{ListOutput, print_list};
+pub(crate) use log_file::{CommandLog, LogFileSettings};
 pub(crate) use packages::print_deps;
 pub(crate) use plans::print_plan;
 pub(crate) use projects::{

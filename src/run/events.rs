@@ -4,9 +4,10 @@ use super::BatchProgress;
 use crate::changes::Verdict;
 use crate::context::LogLine;
 use crate::diag::Diagnostic;
-use crate::manifest::{ResourceType, UniqueId};
+use crate::manifest::{Node, ResourceType, UniqueId};
 use crate::outcome::{RunResult, RunStatus};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// The number of results by status.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -85,6 +86,10 @@ pub(crate) enum Event {
         name: String,
     },
     NodeStarted {
+        node: Arc<Node>,
+        /// How many have been started, with this one.
+        index: usize,
+        total: usize,
         unique_id: UniqueId,
         kind: ResourceType,
         name: String,
@@ -107,6 +112,7 @@ pub(crate) enum Event {
         progress: BatchProgress,
     },
     NodeFinished {
+        node: Arc<Node>,
         name: String,
         kind: ResourceType,
         what: String,

@@ -91,6 +91,7 @@ pub(crate) fn check_sources(
     drop(task_tx);
     let (message_tx, message_rx) = unbounded::<Message>();
     let mut stopped = false;
+    let mut begun = 0;
     std::thread::scope(|scope| {
         for number in 0..threads {
             let (shared, pool) = (shared.clone(), pool.clone());
@@ -112,7 +113,11 @@ pub(crate) fn check_sources(
             match message_rx.recv_timeout(TICK) {
                 Ok(Message::Started(id)) => {
                     let node = manifest.node(id);
+                    begun += 1;
                     emit(Event::NodeStarted {
+                        node: manifest.shared_node(id),
+                        index: begun,
+                        total: progress.total,
                         unique_id: node.unique_id.clone(),
                         kind: ResourceType::Source,
                         name: node.display_name(),
@@ -124,7 +129,7 @@ pub(crate) fn check_sources(
                     if shared.options.fail_fast && result.outcome.status.is_failure() {
                         drain(&task_rx);
                     }
-                    emit(progress.finished(manifest.node(id), result));
+                    emit(progress.finished(manifest.shared_node(id), result));
                 }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
@@ -183,9 +188,10 @@ impl FreshnessProgress {
     }
 
     /// The event for the latest answer.
-    fn finished(&self, node: &Node, result: RunResult) -> Event {
+    fn finished(&self, node: Arc<Node>, result: RunResult) -> Event {
         Event::NodeFinished {
             name: node.display_name(),
+            node,
             kind: ResourceType::Source,
             what: WHAT.to_owned(),
             result: Box::new(result),

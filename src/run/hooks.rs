@@ -62,6 +62,9 @@ pub(super) fn run_hooks(
         let started = shared.system.now();
         let clock = Clock::start();
         emit(Event::NodeStarted {
+            node: shared.compiler.manifest.shared_node(*id),
+            index: i + 1,
+            total: ids.len(),
             unique_id: node.unique_id.clone(),
             kind: ResourceType::Operation,
             name: node.name.to_string(),
@@ -82,6 +85,7 @@ pub(super) fn run_hooks(
             relation_name: None,
         };
         emit(Event::NodeFinished {
+            node: shared.compiler.manifest.shared_node(*id),
             name: node.name.to_string(),
             kind: ResourceType::Operation,
             what: "hook".to_owned(),

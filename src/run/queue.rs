@@ -159,6 +159,8 @@ struct Scheduler<'a> {
     same: Vec<bool>,
     shown: usize,
     total: usize,
+    /// How many nodes have been started.
+    begun: usize,
     stopped: bool,
 }
 
@@ -187,6 +189,7 @@ impl<'a> Scheduler<'a> {
             blind: vec![Vec::new(); n],
             same: vec![false; n],
             shown: 0,
+            begun: 0,
             total: n + plan.steps.iter().map(|s| s.guards.len()).sum::<usize>(),
             stopped: false,
         };
@@ -294,7 +297,11 @@ impl<'a> Scheduler<'a> {
         let step = &self.plan.steps[index];
         let node = self.node(step.node);
         self.running.insert(index);
+        self.begun += 1;
         emit(Event::NodeStarted {
+            node: self.shared.compiler.manifest.shared_node(step.node),
+            index: self.begun,
+            total: self.total,
             unique_id: node.unique_id.clone(),
             kind: node.resource_type(),
             name: label(node),
@@ -584,6 +591,7 @@ impl<'a> Scheduler<'a> {
             self.shared.stopping.cancel();
         }
         emit(Event::NodeFinished {
+            node: self.shared.compiler.manifest.shared_node(node.id),
             name: label(node),
             kind: node.resource_type(),
             what: what(node),

@@ -106,11 +106,87 @@ fn json_lines_are_json() {
     let ran = p.ok(&["build", "--log-format", "json"]);
     let events: Vec<serde_json::Value> =
         ran.out.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
-    assert_eq!(events[0]["event"], "run_started");
+    assert_eq!(events[0]["event"], "main_report_version");
+    assert_eq!(events[1]["event"], "run_started");
     assert!(events.iter().any(|e| e["event"] == "node_finished"
         && e["unique_id"] == "model.shop.mart"
         && e["status"] == "success"));
     assert_eq!(events.last().unwrap()["totals"]["success"], 3);
+}
+
+/// `event`, dbt's name and code, level and message of each line, and the names in its data.
+fn log_lines(text: &str) -> Vec<String> {
+    let lines = text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    let shown = lines.map(|line| {
+        let part = |name: &str| line["info"][name].as_str().unwrap_or("-").to_owned();
+        let mut data: Vec<&String> = line["data"].as_object().unwrap().keys().collect();
+        data.sort();
+        let event = line["event"].as_str().unwrap_or("-");
+        format!("{event} {} {} {} {data:?}", part("name"), part("code"), part("level"))
+    });
+    shown.collect()
+}
+
+#[test]
+fn log_lines_have_the_names_and_the_data_of_dbt() {
+    let p = Project::new(&[
+        (
+            "models/a.sql",
+            "{{ config(materialized='table') }} select 1 as id {{ log('hi', info=true) if execute }}",
+        ),
+        ("models/b.sql", "select id from {{ ref('a') }} union all select null"),
+        ("models/c.sql", "select * from {{ ref('b') }}"),
+        ("models/p.yml", "models: [{name: b, columns: [{name: id, data_tests: [not_null]}]}]"),
+        ("seeds/s.csv", "id\n1\n"),
+        ("project.yml", "name: shop\nprofile: shop\non-run-start: select 1\n"),
+    ]);
+    let ran = p.run(&["build", "--no-audit", "--threads", "1", "--log-format", "json", "--debug"]);
+    insta::assert_snapshot!(log_lines(&ran.out).join("\n"));
+    // The file has the same lines as dbt writes them.
+    let file = p.read("logs/strata.log");
+    assert_eq!(log_lines(&file).len(), log_lines(&ran.out).len(), "{file}");
+    let line = |name: &str| {
+        let lines =
+            file.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+        lines.into_iter().find(|line| line["info"]["name"] == name).unwrap()
+    };
+    let info = &line("LogModelResult")["data"]["node_info"];
+    assert_eq!(info["unique_id"], "model.shop.a");
+    assert_eq!((&info["materialized"], &info["node_status"]), (&"table".into(), &"success".into()));
+    assert_eq!(info["node_relation"]["relation_name"], "\"shop\".\"main\".\"a\"");
+    assert_eq!(line("StatsLine")["data"]["stats"]["error"], 1);
+    assert_eq!(line("RunResultError")["data"]["msg"], "Got 1 result, configured to fail if != 0");
+}
+
+#[test]
+fn the_log_file_is_where_and_what_was_asked_for() {
+    let p = shop();
+    p.ok(&["build"]);
+    let text = p.read("logs/strata.log");
+    assert!(text.contains("[debug] running strata build\n"), "{text}");
+    assert!(text.contains(" OK table model main.mart"), "{text}");
+    p.ok(&["build", "--log-path", "other", "--log-level-file", "error"]);
+    assert_eq!(p.read("other/strata.log"), "");
+    p.ok(&["build", "--log-path", "none", "--log-level-file", "none"]);
+    assert!(!p.path().join("none").exists());
+    // What cannot be written is not worth a failure.
+    p.write("taken", "a file");
+    p.ok(&["build", "--log-path", "taken"]);
+    assert_eq!(p.read("logs/strata.log"), text);
+}
+
+#[test]
+fn a_log_file_has_no_secrets() {
+    let p = shop();
+    p.write(
+        "models/marts/loud.sql",
+        "{{ config(materialized='view') }} select '{{ log(env_var('X', 'x')) }}' as a, hush",
+    );
+    let mut command = p.command(&["build", "--vars", "{DBT_ENV_SECRET_K: s3cr3t}"]);
+    let ran = command.env("DBT_ENV_SECRET_X", "hush").output().unwrap();
+    assert_eq!(ran.status.code(), Some(1));
+    let text = p.read("logs/strata.log");
+    assert!(text.contains("*****") && !text.contains("hush") && !text.contains("s3cr3t"), "{text}");
 }
 
 #[test]

@@ -52,13 +52,12 @@ fn a_flag_without_an_effect_says_so() {
     let p = Project::new(&[("project.yml", &file), MODEL]);
     let ran = p.ok(&[
         "build",
-        "--log-path",
-        "logs",
+        "--log-cache-events",
         "--no-use-colors-file",
         "--no-send-anonymous-usage-stats",
     ]);
     for said in [
-        "`--log-path` has no effect: no log file is written",
+        "`--log-cache-events` has no effect",
         "`validate_macro_args` has no effect",
         "`printer_width`",
     ] {
