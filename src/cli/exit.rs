@@ -100,6 +100,7 @@ mod tests {
             seconds: 0.0,
             timing: Vec::new(),
             relation_name: None,
+            title: None,
         }
     }
 

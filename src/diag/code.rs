@@ -13,6 +13,20 @@ macro_rules! codes {
         pub(crate) enum Code { $($name),* }
 
         impl Code {
+    /// How dbt classes such an error of a node, at the start of its message in `run_results.json`.
+    pub(crate) fn dbt_class(self) -> Option<&'static str> {
+        match self {
+            // The database is not at fault, and dbt has no such error.
+            Code::NotBuilt => None,
+            Code::Materialization | Code::SeedData => Some("Compilation Error"),
+            _ if self.as_str().starts_with("E3") || self.as_str().starts_with("E4") => {
+                Some("Database Error")
+            }
+            _ if self.as_str().starts_with("E9") => Some("Runtime Error"),
+            _ => Some("Compilation Error"),
+        }
+    }
+
             pub(crate) const ALL: &[Code] = &[$(Code::$name),*];
 
             pub(crate) fn as_str(self) -> &'static str {
@@ -136,6 +150,9 @@ codes! {
     ExportFailed "E4009" "an export failed"
         "The relation is published as before; what it was to be written to still has its old content. The message says what \
          was answered and what to do next.";
+    Materialization "E4010" "a relation that its configs do not allow to be made"
+        "The query is good, but what the model asks for does not fit it or what is there: a contract with other columns, a \
+         `unique_key` without a column, changed columns with `on_schema_change: fail`. The message says what does not fit.";
     Internal "E9001" "a mistake of Strata itself"
         "Please report it with the command and, if you can, the file.";
     UnknownKey "W0001" "a key that nothing reads"

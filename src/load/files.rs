@@ -65,7 +65,7 @@ fn kind_of(folder: PathKind, path: &Utf8Path) -> Option<FileKind> {
         (_, "yml" | "yaml") if !matches!(folder, PathKind::Docs | PathKind::Asset) => {
             FileKind::Properties
         }
-        (_, "md") => FileKind::Docs,
+        (PathKind::Docs, "md") => FileKind::Docs,
         (PathKind::Model, "sql") => FileKind::Model,
         (PathKind::Model, "py") => FileKind::PythonModel,
         (PathKind::Seed, "csv") => FileKind::Seed,

@@ -23,6 +23,8 @@ pub(crate) struct ProjectInfo {
     pub(crate) target: Target,
     pub(crate) dialect: Dialect,
     pub(crate) target_path: Utf8PathBuf,
+    /// The folders that `docs generate` copies, relative to the project.
+    pub(crate) asset_paths: Vec<String>,
     /// `flags: state_modified_compare_more_unrendered_values`.
     pub(crate) compare_unrendered: bool,
 }

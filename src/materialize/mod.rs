@@ -194,7 +194,7 @@ impl MaterializationJob {
 
     /// An error in the project.
     fn mistake(&self, message: impl Into<String>) -> NodeError {
-        NodeError::lasting(Diagnostic::error(Code::Runtime, message).primary(self.span, ""))
+        NodeError::lasting(Diagnostic::error(Code::Materialization, message).primary(self.span, ""))
     }
 
     /// Drops the relation that an earlier run left under a name, if there is one.

@@ -163,6 +163,7 @@ fn success(revision: &Revision, one: &TimedSql) -> RunResult {
         seconds: one.seconds(),
         timing: vec![Timing { name: "compile", started: one.started, completed: one.completed }],
         relation_name: stored.map(|r| r.render(manifest.project.dialect)),
+        title: None,
     }
 }
 

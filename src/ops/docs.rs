@@ -14,6 +14,7 @@ use crate::plan::CommandVerb;
 use crate::select::Selection;
 use crate::source::{FileId, Span};
 use crate::state::{Catalog, REQUIRED_COLUMNS, is_cataloged, write_catalog};
+use crate::system::{PathType, normalize_path};
 use crate::workspace::{Notice, Notices, Revision, Workspace, resource_types_of, run_metadata};
 use camino::Utf8PathBuf;
 use minijinja::value::Value;
@@ -77,8 +78,35 @@ pub(crate) fn generate_docs(
     let folder = &manifest.project.target_path;
     let (system, head) = (revision.settings.system.as_ref(), run_metadata(&revision.settings));
     write_catalog(system, folder, (&found, &sources), &errors, &head)?;
+    copy_assets(&revision)?;
     let relations = found.len() + sources.len();
     Ok(DocsReport { path: folder.join("catalog.json"), relations, problems })
+}
+
+/// Copies the folders of `asset-paths` below the target path, where a documentation page finds its
+/// pictures. As in dbt, a folder that is not there is none.
+fn copy_assets(revision: &Revision) -> Result<(), OpsError> {
+    let (system, project) = (revision.settings.system.as_ref(), &revision.manifest.project);
+    for folder in &project.asset_paths {
+        let from = normalize_path(&project.root.join(folder));
+        let to = normalize_path(&project.target_path.join(folder));
+        // A path that leads out of the project would replace what is not ours.
+        let is_inside = to != project.target_path && to.starts_with(&project.target_path);
+        if !is_inside || system.path_type(&from) != PathType::Folder {
+            continue;
+        }
+        if system.path_type(&to) != PathType::Nothing {
+            system.remove(&to)?;
+        }
+        for file in system.walk(&from)? {
+            let below = file.path.strip_prefix(&from).unwrap_or(&file.path);
+            let mut content = system.open(&file.path)?;
+            system.write_stream(&to.join(below), &mut |out| {
+                std::io::copy(&mut content, out).map(drop)
+            })?;
+        }
+    }
+    Ok(())
 }
 
 /// Compiles the selected nodes and writes the manifest with their SQL. The returned set also has

@@ -76,6 +76,7 @@ pub(crate) fn run_operation(
             Timing { name: "execute", started: begun, completed: ended },
         ],
         relation_name: None,
+        title: None,
     };
     let folder = &revision.manifest.project.target_path;
     write_results(&revision.settings, folder, &[result], seconds)?;

@@ -187,6 +187,25 @@ pub(crate) struct RunResult {
     pub(crate) seconds: f64,
     pub(crate) timing: Vec<Timing>,
     pub(crate) relation_name: Option<String>,
+    /// The node in words, `model a (models/a.sql)`, where it is part of a run.
+    pub(crate) title: Option<Arc<str>>,
+}
+
+impl RunResult {
+    /// The message for `run_results.json`. As in dbt, that of an error begins with its class and the
+    /// node, by which readers of the file tell errors apart.
+    pub(crate) fn artifact_message(&self) -> Option<String> {
+        let message = self.outcome.message.as_deref()?;
+        let is_whole = self.outcome.status == RunStatus::Error && self.outcome.batches.is_none();
+        let failed = self.outcome.failed.as_ref().filter(|_| is_whole);
+        let class = failed.and_then(|f| f.diagnostic.code.dbt_class());
+        Some(match class.zip(self.title.as_deref()) {
+            Some((class, title)) => {
+                format!("{class} in {title}\n  {}", message.replace('\n', "\n  "))
+            }
+            None => message.to_owned(),
+        })
+    }
 }
 
 #[cfg(test)]

@@ -31,6 +31,7 @@ pub(super) fn event_lines(event: &Event, map: &SourceMap) -> Vec<(&'static str, 
         Event::BatchChanged { unique_id, kind, name, progress, .. } => {
             batch_line(unique_id, *kind, name, progress)
         }
+        Event::Executed { .. } => return Vec::new(),
         Event::NodeFinished { name, kind, result, guarded, index, total, .. } => {
             let mut data = result_data(result, *kind, name, map);
             data["guard"] = (*guarded).into();
@@ -91,7 +92,7 @@ fn batch_line(
         "unique_id": unique_id, "resource_type": kind.as_str(), "name": name,
         "batch": progress.batch, "index": progress.index, "total": progress.total,
     });
-    let Some(EndedBatch { status, message, seconds }) = &progress.ended else {
+    let Some(EndedBatch { status, message, seconds, .. }) = &progress.ended else {
         return ("batch_started", data);
     };
     data["status"] = status.as_str().into();

@@ -109,8 +109,11 @@ impl ConfigReading<'_> {
     }
 
     fn missing<T>(&mut self, key: &str, meaning: &str) -> Option<T> {
-        let message =
-            format!("`{}` is built in batches and has no `{key}`: {meaning}", self.parsed.name);
+        let article = if key.starts_with('e') { "an" } else { "a" };
+        let message = format!(
+            "the microbatch model `{}` must provide {article} '{key}': {meaning}",
+            self.parsed.name
+        );
         self.out.push(Diagnostic::error(Code::Batches, message).primary(self.parsed.span, ""));
         None
     }

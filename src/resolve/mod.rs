@@ -35,7 +35,7 @@ mod unused_configs;
 
 pub(crate) use cache::ResolveCache;
 
-use crate::config::{COMPARE_UNRENDERED, JsonMap, python_str};
+use crate::config::{COMPARE_UNRENDERED, JsonMap, PathKind, python_str};
 use crate::context::{ContextProject, RenderRead};
 use crate::diag::{Checked, Code, DbtEvent, Diagnostic, Severity};
 use crate::hash::{FastMap, FastSet};
@@ -436,6 +436,7 @@ fn project_info(ground: &ResolveContext<'_>) -> ProjectInfo {
         target: sources.target.clone(),
         dialect: ground.context.dialect,
         target_path: sources.target_path.clone(),
+        asset_paths: sources.root().options.paths(PathKind::Asset).to_vec(),
         compare_unrendered: ground.compare_unrendered,
     }
 }

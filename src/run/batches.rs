@@ -6,6 +6,7 @@
 //! run once, after its last batch. When the first batch fails, the others are not tried.
 
 use super::BatchOptions;
+use super::ExecutedSql;
 use super::build::{BuildResult, BuildTask, build_once};
 use super::failure::internal_error;
 use super::node::NodeRun;
@@ -41,6 +42,7 @@ pub(crate) struct EndedBatch {
     pub(crate) status: RunStatus,
     pub(crate) message: Option<String>,
     pub(crate) seconds: f64,
+    pub(crate) executed: ExecutedSql,
 }
 
 /// A batch that was tried.
@@ -225,11 +227,12 @@ impl BatchWork<'_> {
         let building = BuildTask { guards: &[], connection, ..*self.building };
         let built = build_once(&building, &run, self.state_to_record(index));
         let compiled = built.compiled.as_ref().map(|c| c.sql.as_str());
-        write_node_files(run.shared, run.node, Some(&name), compiled, &built.executed);
+        write_node_files(run.shared, run.node, Some(&name), compiled, &built.executed.main_text());
         let (status, message) = (built.outcome.status, built.outcome.message.clone());
+        let executed = built.executed.clone();
         self.note(index, built);
         let seconds = clock.seconds();
-        self.tell(&name, index, Some(EndedBatch { status, message, seconds }));
+        self.tell(&name, index, Some(EndedBatch { status, message, seconds, executed }));
         status == RunStatus::Success
     }
 
@@ -292,7 +295,7 @@ fn without_sql(mut built: BuildResult) -> BuildResult {
         built.warnings.splice(0..0, compiled.warnings);
     }
     built.outcome.compiled = None;
-    BuildResult { executed: String::new(), ..built }
+    BuildResult { executed: ExecutedSql::default(), ..built }
 }
 
 /// The batches that several threads share: from the second one up to `end`.

@@ -1,5 +1,6 @@
 //! Builds one node: compiles, stores, audits and publishes it.
 
+use super::ExecutedSql;
 use super::RunContext;
 use super::audit::GuardResult;
 use super::batches::{BatchProgress, build_batches};
@@ -34,7 +35,7 @@ pub(super) struct BuildResult {
     pub(super) guards: Vec<GuardResult>,
     pub(super) changes: Vec<(Relation, Option<ExistingRelation>)>,
     pub(super) compiled: Option<Compiled>,
-    pub(super) executed: String,
+    pub(super) executed: ExecutedSql,
     /// Log lines of the templates that were rendered while the node was stored.
     pub(super) logs: Vec<LogLine>,
     pub(super) warnings: Vec<Diagnostic>,
@@ -47,7 +48,7 @@ impl BuildResult {
             guards: Vec::new(),
             changes: Vec::new(),
             compiled: None,
-            executed: String::new(),
+            executed: ExecutedSql::default(),
             logs: Vec::new(),
             warnings: Vec::new(),
         }
@@ -225,7 +226,7 @@ pub(super) fn build_native(
         is_committed: false,
         published: job.existing.clone(),
         reply: None,
-        executed: String::new(),
+        executed: ExecutedSql::default(),
         turn: RefCell::new(None),
         results: Vec::new(),
         failing_rows: Vec::new(),

@@ -1,6 +1,6 @@
 //! Everything that can be observed of a run. Events own their data.
 
-use super::BatchProgress;
+use super::{BatchProgress, ExecutedSql};
 use crate::changes::Verdict;
 use crate::context::LogLine;
 use crate::diag::Diagnostic;
@@ -110,6 +110,11 @@ pub(crate) enum Event {
         name: String,
         what: String,
         progress: BatchProgress,
+    },
+    /// The statements that were executed for a node that has ended.
+    Executed {
+        node: Arc<Node>,
+        sql: ExecutedSql,
     },
     NodeFinished {
         node: Arc<Node>,

@@ -276,6 +276,7 @@ fn check(shared: &RunContext, pool: &Arc<Pool>, worker: usize, id: NodeId) -> Fr
             .relation
             .as_ref()
             .map(|r| r.render(shared.compiler.manifest.project.dialect)),
+        title: None,
     };
     FreshnessAnswer { freshness: SourceFreshness { criteria, measured, result }, said }
 }

@@ -83,6 +83,7 @@ pub(super) fn run_hooks(
             seconds: clock.seconds(),
             timing: Timing::of_step(started, shared.system.now()),
             relation_name: None,
+            title: None,
         };
         emit(Event::NodeFinished {
             node: shared.compiler.manifest.shared_node(*id),

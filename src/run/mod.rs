@@ -12,6 +12,7 @@ mod build;
 mod clone;
 mod custom;
 mod events;
+mod executed;
 mod export;
 mod failure;
 mod freshness;
@@ -37,6 +38,7 @@ pub(crate) use batches::{BatchProgress, EndedBatch, find_batches};
 pub(crate) use events::{
     Event, NodeVerdict, ShowRowsError, SkippedStale, SkippedStaleReason, StatusTotals,
 };
+pub(crate) use executed::ExecutedSql;
 pub(crate) use export::export_target;
 pub(crate) use freshness::{FreshnessRequest, check_sources};
 pub(crate) use hooks::CancelWatch;

@@ -396,7 +396,11 @@ impl<'a> Scheduler<'a> {
         built.logs.iter().for_each(|line| emit(Event::Log { line: line.clone() }));
         built.warnings.iter().for_each(|d| emit(Event::Warning { diagnostic: d.clone() }));
         let compiled = built.compiled.as_ref().map(|c| c.sql.as_str());
-        write_node_files(self.shared, node, None, compiled, &built.executed);
+        write_node_files(self.shared, node, None, compiled, &built.executed.main_text());
+        if !built.executed.is_empty() {
+            let node = self.shared.compiler.manifest.shared_node(node.id);
+            emit(Event::Executed { node, sql: built.executed });
+        }
         let thread = format!("Thread-{}", worker + 1);
         for GuardResult { test, run, seconds } in built.guards {
             let test = self.node(test);
@@ -570,6 +574,15 @@ impl<'a> Scheduler<'a> {
             thread: thread.to_owned(),
             seconds,
             timing,
+            title: Some(
+                format!(
+                    "{} {} ({})",
+                    node.resource_type().as_str(),
+                    node.name,
+                    node.original_file_path
+                )
+                .into(),
+            ),
         }
     }
 

@@ -23,7 +23,12 @@ pub(super) fn read_seed(run: &NodeRun<'_>) -> Result<SeedJob, NodeError> {
     let Some(config) = node.typed.seed() else {
         return Err(internal_error(&format!("`{}` is no seed", node.name)));
     };
-    let delimiter = config.delimiter;
+    let Some(delimiter) = config.delimiter else {
+        let message = format!("`delimiter` of the seed `{}` is one character, not ``", node.name);
+        let place = node.config.entry("delimiter").and_then(|entry| entry.span);
+        let d = Diagnostic::error(Code::Materialization, message);
+        return Err(NodeError::lasting(d.primary(place.unwrap_or(node.span), "")));
+    };
     let input = run.shared.system.open(&path);
     let input = input.map_err(|e| file_error(node, &e.to_string(), None))?;
     let reads_files = run.engine().capabilities.seed_loading == SeedLoading::File;

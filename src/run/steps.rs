@@ -1,5 +1,6 @@
 //! Runs the steps of a materialization, in the session of its node.
 
+use super::ExecutedSql;
 use super::audit::GuardResult;
 use super::failure::{database_error, internal_error, sql_error};
 use super::node::NodeRun;
@@ -49,8 +50,7 @@ pub(super) struct NodeSteps<'a> {
     pub(super) published: Option<ExistingRelation>,
     /// The engine's reply to the node's main statement: the last one that a public macro generated.
     pub(super) reply: Option<Reply>,
-    /// The executed SQL, for the files in `run/`.
-    pub(super) executed: String,
+    pub(super) executed: ExecutedSql,
     /// Held while a publication is open that touches other relations: two that touch relations
     /// joined by a view would deadlock.
     pub(super) turn: RefCell<Option<MutexGuard<'a, ()>>>,
@@ -113,7 +113,7 @@ impl<'a> NodeSteps<'a> {
     /// Rolls back whatever is still open after a failure, and releases the turn.
     pub(super) fn abandon(&mut self) {
         if self.in_transaction {
-            self.note_sql("rollback");
+            self.executed.add_beside("rollback");
             // The connection may be lost, and its transaction with it.
             let _ = self.run.ask(|warehouse| warehouse.rollback());
             self.in_transaction = false;
@@ -126,19 +126,6 @@ impl<'a> NodeSteps<'a> {
     pub(super) fn forget_attempt(&mut self) {
         self.results.clear();
         self.failing_rows.clear();
-    }
-
-    /// Adds a statement to the executed SQL.
-    fn note_sql(&mut self, sql: &str) {
-        self.executed.push_str(sql.trim().trim_end_matches(';'));
-        self.executed.push_str(";\n");
-    }
-
-    fn note_all(&mut self, statements: &[String]) {
-        for sql in statements {
-            self.executed.push_str(sql);
-            self.executed.push_str(";\n");
-        }
     }
 
     fn relation(&self) -> Result<&'a Relation, NodeError> {
@@ -219,7 +206,9 @@ impl<'a> NodeSteps<'a> {
             return Ok(());
         }
         self.is_committed |= !self.in_transaction;
-        self.execute(sql.clone()).map_err(|e| {
+        self.may_go_on()?;
+        self.executed.add_beside(sql.as_str());
+        self.run.execute(&sql).map(drop).map_err(|e| {
             let first = sql.as_str().trim().lines().next().unwrap_or_default().to_owned();
             let diagnostic = Box::new(e.diagnostic.note(format!("in the {key} `{first}`")));
             NodeError { diagnostic, ..e }
@@ -230,7 +219,7 @@ impl<'a> NodeSteps<'a> {
 impl Steps for NodeSteps<'_> {
     fn execute(&mut self, sql: SqlText) -> StepResult {
         self.may_go_on()?;
-        self.note_sql(sql.as_str());
+        self.executed.add_main(sql.as_str());
         self.run.execute(&sql).map(drop)
     }
 
@@ -241,9 +230,13 @@ impl Steps for NodeSteps<'_> {
             return Ok(());
         }
         let sql = SqlText::around(text, &self.compiled);
-        self.note_sql(sql.as_str());
+        let is_main = !BESIDE.contains(&call.name.as_str());
+        match is_main {
+            true => self.executed.add_main(sql.as_str()),
+            false => self.executed.add_beside(sql.as_str()),
+        }
         let reply = self.run.execute(&sql)?;
-        if !BESIDE.contains(&call.name.as_str()) {
+        if is_main {
             self.reply = Some(reply);
         }
         Ok(())
@@ -324,7 +317,7 @@ impl Steps for NodeSteps<'_> {
         };
         let error = match self.run.connection.with(|warehouse| warehouse.load_seed(&mut load)) {
             Ok(loaded) => {
-                self.note_all(&loaded.executed);
+                loaded.executed.iter().for_each(|sql| self.executed.add_main(sql));
                 self.reply = loaded.rows.or(seed.rows).map(Reply::of_load).or(self.reply.take());
                 return Ok(SeedLoadOutcome::Loaded);
             }
@@ -361,14 +354,14 @@ impl Steps for NodeSteps<'_> {
             pause: &|time| self.pause(time),
         };
         let done = self.run.ask(|warehouse| warehouse.alter_columns(&change))?;
-        self.note_all(&done);
+        self.executed.add_all_beside(&done);
         Ok(())
     }
 
     fn drop_relation(&mut self, relation: &ExistingRelation) -> StepResult {
         self.may_go_on()?;
         let done = self.run.ask(|warehouse| warehouse.drop_relation(relation))?;
-        self.note_all(&done);
+        self.executed.add_all_beside(&done);
         Ok(())
     }
 
@@ -390,7 +383,7 @@ impl Steps for NodeSteps<'_> {
 
     fn begin(&mut self) -> StepResult {
         self.may_go_on()?;
-        self.note_sql("begin");
+        self.executed.add_beside("begin");
         self.run.ask(|warehouse| warehouse.begin())?;
         self.in_transaction = true;
         Ok(())
@@ -398,7 +391,7 @@ impl Steps for NodeSteps<'_> {
 
     fn commit(&mut self) -> StepResult {
         self.may_go_on()?;
-        self.note_sql("commit");
+        self.executed.add_beside("commit");
         self.run.ask(|warehouse| warehouse.commit())?;
         self.in_transaction = false;
         // The pre-hooks in this transaction would run a second time in a retry.
@@ -428,7 +421,7 @@ impl Steps for NodeSteps<'_> {
             pause: &|time| self.pause(time),
         };
         let done = self.run.ask(|warehouse| warehouse.publish(&publication))?;
-        self.note_all(&done);
+        self.executed.add_all_beside(&done);
         self.has_published = true;
         Ok(())
     }
@@ -437,7 +430,7 @@ impl Steps for NodeSteps<'_> {
         self.may_go_on()?;
         let relation = self.relation()?;
         let done = self.run.ask(|warehouse| warehouse.reattach_objects(relation))?;
-        self.note_all(&done);
+        self.executed.add_all_beside(&done);
         Ok(())
     }
 
@@ -453,7 +446,7 @@ impl Steps for NodeSteps<'_> {
         // on.
         self.is_committed = true;
         if self.in_transaction {
-            self.note_sql("commit");
+            self.executed.add_beside("commit");
             self.run.ask(|warehouse| warehouse.commit())?;
             self.in_transaction = false;
         }
@@ -467,7 +460,7 @@ impl Steps for NodeSteps<'_> {
     fn roll_back(&mut self) -> StepResult {
         self.may_go_on()?;
         if self.in_transaction {
-            self.note_sql("rollback");
+            self.executed.add_beside("rollback");
             self.run.ask(|warehouse| warehouse.rollback())?;
             self.in_transaction = false;
         }
@@ -484,7 +477,7 @@ impl Steps for NodeSteps<'_> {
     ) -> StepResult {
         self.may_go_on()?;
         let done = self.run.ask(|warehouse| warehouse.keep_rejected(candidate, kept, kind))?;
-        self.note_all(&done);
+        self.executed.add_all_beside(&done);
         Ok(())
     }
 }

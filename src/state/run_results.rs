@@ -52,7 +52,7 @@ fn line(result: &RunResult, scrubber: &Scrubber) -> Json {
         "thread_id": result.thread,
         "execution_time": result.seconds,
         "adapter_response": outcome.adapter_response,
-        "message": outcome.message.as_deref().map(|m| scrubber.scrub(m)),
+        "message": result.artifact_message().map(|m| scrubber.scrub(&m).into_owned()),
         "failures": outcome.failures,
         "unique_id": &*crate::manifest::artifact_id(&result.unique_id),
         "compiled": outcome.compiled.is_some(),

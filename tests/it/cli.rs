@@ -329,3 +329,56 @@ fn the_next_command_is_for_the_same_target() {
     let said = format!("{}{}", ran.out, ran.err);
     assert!(said.contains("strata build --select a+ --target prod"), "{said}");
 }
+
+#[test]
+fn docs_have_the_assets_of_the_project() {
+    let file = "name: shop\nprofile: shop\nasset-paths: [pictures, nowhere, '..', .]\n";
+    let p = Project::new(&[
+        ("project.yml", file),
+        ("models/a.sql", "select 1 as id"),
+        ("pictures/in/one.txt", "first"),
+    ]);
+    p.ok(&["build"]);
+    p.ok(&["docs", "generate"]);
+    assert_eq!(p.read("target/pictures/in/one.txt"), "first");
+    p.remove("pictures/in/one.txt");
+    p.write("pictures/two.txt", "second");
+    p.ok(&["docs", "generate"]);
+    assert_eq!(p.read("target/pictures/two.txt"), "second");
+    assert!(!p.path().join("target/pictures/in").exists());
+    assert!(!p.path().join("target/nowhere").exists() && p.path().join("models/a.sql").exists());
+}
+
+#[test]
+fn a_seed_with_an_empty_delimiter_fails_alone() {
+    let file = "name: shop\nprofile: shop\nseeds: {shop: {s: {+delimiter: ''}}}\n";
+    let p = Project::new(&[
+        ("project.yml", file),
+        ("seeds/s.csv", "id\n1\n"),
+        ("seeds/t.csv", "id\n1\n"),
+    ]);
+    assert_eq!(p.run(&["build"]).code, 1);
+    assert_eq!(
+        (p.status("seed.shop.s").as_str(), p.status("seed.shop.t").as_str()),
+        ("error", "success")
+    );
+    let results = p.read("target/run_results.json");
+    let class = "\"Compilation Error in seed s (seeds/s.csv)\\n  `delimiter` of the seed `s` is one character, not ``\"";
+    assert!(results.contains(class), "{results}");
+}
+
+#[test]
+fn the_file_of_a_run_has_the_statements_that_make_the_relation() {
+    let p = Project::new(&[(
+        "models/a.sql",
+        "{{ config(materialized='table', pre_hook='select 5', post_hook='select 6') }} select 1 as id",
+    )]);
+    p.ok(&["build"]);
+    let text = p.read("target/run/shop/models/a.sql");
+    assert!(text.trim().starts_with("create table") && text.matches(';').count() == 1, "{text}");
+    // The log has all of them.
+    let log = p.read("logs/strata.log");
+    for sql in ["begin", "select 5", "create table", "rename to", "select 6", "commit"] {
+        assert!(log.contains(sql), "{sql}: {log}");
+    }
+}

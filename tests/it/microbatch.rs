@@ -345,7 +345,7 @@ fn wrong_times_end_the_command() {
     let ran = p.run(&["parse"]);
     assert_eq!(ran.code, 2);
     assert!(ran.err.contains("E2017") && ran.err.contains("`lookback` of `m`"), "{}", ran.err);
-    assert!(ran.err.contains("has no `event_time`"), "{}", ran.err);
+    assert!(ran.err.contains("must provide an 'event_time'"), "{}", ran.err);
 }
 
 #[test]

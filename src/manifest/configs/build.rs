@@ -102,7 +102,8 @@ impl OnSchemaChange {
 pub(crate) struct SeedConfig {
     pub(crate) build: BuildConfig,
     /// The separator between values, a single byte.
-    pub(crate) delimiter: u8,
+    /// `None` if it is empty, with which no file can be read.
+    pub(crate) delimiter: Option<u8>,
     pub(crate) quotes_columns: bool,
     /// The types of columns whose type is not inferred, by column.
     pub(crate) column_types: BTreeMap<String, String>,
@@ -210,11 +211,11 @@ impl SeedConfig {
     }
 }
 
-fn delimiter(text: Option<&str>) -> u8 {
+fn delimiter(text: Option<&str>) -> Option<u8> {
     match text {
-        None => b',',
-        Some("\\t") => b'\t',
-        Some(other) => other.bytes().next().unwrap_or(b','),
+        None => Some(b','),
+        Some("\\t") => Some(b'\t'),
+        Some(other) => other.bytes().next(),
     }
 }
 
@@ -259,7 +260,9 @@ mod tests {
         );
         assert_eq!((model.build.full_refresh, model.build.grants), (None, None));
         let seed = SeedConfig::read(&NodeConfig::default());
-        assert!(seed.quotes_columns && seed.delimiter == b',' && seed.column_types.is_empty());
+        assert!(
+            seed.quotes_columns && seed.delimiter == Some(b',') && seed.column_types.is_empty()
+        );
         let snapshot = SnapshotConfig::read(&NodeConfig::default());
         assert_eq!(snapshot.hard_deletes, HardDeletes::Ignore);
         assert_eq!(snapshot.column_name("dbt_valid_to"), "dbt_valid_to");
@@ -314,9 +317,10 @@ mod tests {
             ("quote_columns", json!(false)),
             ("column_types", json!({"code": "varchar(9)"})),
         ]));
-        assert_eq!((seed.delimiter, seed.quotes_columns), (b'\t', false));
+        assert_eq!((seed.delimiter, seed.quotes_columns), (Some(b'\t'), false));
         assert_eq!(seed.column_types["code"], "varchar(9)");
-        assert_eq!(SeedConfig::read(&config(&[("delimiter", json!("|"))])).delimiter, b'|');
+        assert_eq!(SeedConfig::read(&config(&[("delimiter", json!("|"))])).delimiter, Some(b'|'));
+        assert_eq!(SeedConfig::read(&config(&[("delimiter", json!(""))])).delimiter, None);
         let snapshot = SnapshotConfig::read(&config(&[
             ("hard_deletes", json!("new_record")),
             ("snapshot_meta_column_names", json!({"dbt_valid_to": "until", "dbt_scd_id": null})),

@@ -12,7 +12,7 @@ mod runs;
 pub(super) use runs::{describe_command_end, describe_command_start};
 
 use nodes::{NodePlace, describe_finish, describe_start};
-use runs::{describe_batch, describe_run_end, describe_run_start};
+use runs::{describe_batch, describe_run_end, describe_run_start, describe_sql};
 
 use crate::config::{Json, JsonMap};
 use crate::context::LogLine;
@@ -81,10 +81,12 @@ impl DbtLine {
     /// dbt's name in our spelling of events: `stats_line`.
     pub(super) fn event(&self) -> String {
         let mut event = String::new();
+        let mut was_upper = true;
         for c in self.name.chars() {
-            if c.is_uppercase() && !event.is_empty() {
+            if c.is_uppercase() && !was_upper {
                 event.push('_');
             }
+            was_upper = c.is_uppercase();
             event.extend(c.to_lowercase());
         }
         event
@@ -141,8 +143,9 @@ impl RunDescriber {
                 vec![DbtLine::note(&format!("waiting for {text}"))]
             }
             Event::BatchChanged { name, what, progress, .. } => {
-                vec![describe_batch(&format!("{what} {name}"), progress)]
+                describe_batch(&format!("{what} {name}"), progress)
             }
+            Event::Executed { node, sql } => describe_sql(sql, Some(node)),
             Event::NodeFinished { node, what, name, index, total, result, .. } => {
                 let status = result.outcome.status;
                 if status.is_bad() || status == RunStatus::Warn {

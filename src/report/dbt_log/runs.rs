@@ -6,7 +6,7 @@ use crate::config::Json;
 use crate::manifest::{Node, ResourceType};
 use crate::outcome::{RunResult, RunStatus};
 use crate::report::console::count_of;
-use crate::run::{BatchProgress, EndedBatch, StatusTotals};
+use crate::run::{BatchProgress, EndedBatch, ExecutedSql, StatusTotals};
 use serde_json::json;
 use std::sync::Arc;
 
@@ -46,16 +46,16 @@ pub(super) fn describe_run_start(nodes: usize, threads: usize) -> DbtLine {
     DbtLine::new(("ConcurrencyLine", "Q027"), LogLevel::Info, message, data)
 }
 
-/// A batch of a model that has begun or ended.
-pub(super) fn describe_batch(description: &str, progress: &BatchProgress) -> DbtLine {
+/// A batch of a model that has begun or ended; before its end, what was executed for it.
+pub(super) fn describe_batch(description: &str, progress: &BatchProgress) -> Vec<DbtLine> {
     let BatchProgress { batch, index, total, ended } = progress;
     let mut data = json!({
         "description": description, "batch_index": index, "total_batches": total,
     });
     let place = format!("batch {index} of {total} of {description}: {batch}");
-    let Some(EndedBatch { status, seconds, .. }) = ended else {
+    let Some(EndedBatch { status, seconds, executed, .. }) = ended else {
         let message = format!("START {place}");
-        return DbtLine::new(("LogStartBatch", "Q045"), LogLevel::Info, message, data);
+        return vec![DbtLine::new(("LogStartBatch", "Q045"), LogLevel::Info, message, data)];
     };
     data["status"] = status.as_str().into();
     data["execution_time"] = (*seconds).into();
@@ -64,7 +64,20 @@ pub(super) fn describe_batch(description: &str, progress: &BatchProgress) -> Dbt
         false => ("OK", LogLevel::Info),
     };
     let message = format!("{word} {place} [{seconds:.2} s]");
-    DbtLine::new(("LogBatchResult", "Q046"), level, message, data)
+    let mut lines = describe_sql(executed, None);
+    lines.push(DbtLine::new(("LogBatchResult", "Q046"), level, message, data));
+    lines
+}
+
+/// The statements that were executed for a node.
+pub(super) fn describe_sql(executed: &ExecutedSql, node: Option<&Node>) -> Vec<DbtLine> {
+    let info = node.map_or_else(|| json!({}), |node| node_info(node, None));
+    let name = node.map_or("", |node| &*node.unique_id);
+    let lines = executed.texts().map(|sql| {
+        let data = json!({ "sql": sql, "conn_name": name, "node_info": info });
+        DbtLine::new(("SQLQuery", "E016"), LogLevel::Debug, sql, data)
+    });
+    lines.collect()
 }
 
 /// `failures`: the nodes that did not succeed, and those that warn.
@@ -106,7 +119,7 @@ pub(super) fn describe_run_end(
 fn describe_failure(node: &Node, result: &RunResult) -> [DbtLine; 2] {
     let kind: ResourceType = node.resource_type();
     let is_warning = result.outcome.status == RunStatus::Warn;
-    let message = result.outcome.message.clone().unwrap_or_default();
+    let message = result.artifact_message().unwrap_or_default();
     let (head, tail, level, word) = match is_warning {
         true => (
             ("RunResultWarning", "Z021"),

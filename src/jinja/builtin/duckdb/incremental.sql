@@ -27,7 +27,7 @@
 {# No keys: a batch replaces all that the table holds of its window of time, so that a moved row cannot be met twice. #}
 {% macro duckdb__get_incremental_microbatch_sql(arg_dict) %}
   {%- if arg_dict['unique_key'] -%}
-    {%- do exceptions.raise_compiler_error('microbatch replaces whole spans of time on DuckDB and takes no `unique_key`: `merge` does') -%}
+    {%- do exceptions.raise_compiler_error("microbatch on DuckDB does not support 'unique_key', since it replaces whole spans of time: `merge` does") -%}
   {%- endif -%}
   {%- set target = arg_dict['target_relation'] -%}
   {%- set source = arg_dict['temp_relation'] -%}

@@ -33,7 +33,7 @@
 {# A batch replaces what the table holds of its window. Times are texts, so the instants that they mean are compared. #}
 {% macro sqlite__get_incremental_microbatch_sql(arg_dict) %}
   {%- if arg_dict['unique_key'] -%}
-    {%- do exceptions.raise_compiler_error('microbatch replaces whole spans of time on SQLite and takes no `unique_key`: `delete+insert` does') -%}
+    {%- do exceptions.raise_compiler_error("microbatch on SQLite does not support 'unique_key', since it replaces whole spans of time: `delete+insert` does") -%}
   {%- endif -%}
   {%- set event_time = 'datetime(' ~ model.config.event_time ~ ')' -%}
   {%- if not (model.batch and model.batch.event_time_start and model.batch.event_time_end) -%}

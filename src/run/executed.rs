@@ -1,0 +1,66 @@
+//! The SQL that was executed for a node.
+
+/// The statements of a node in the order in which they ran.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ExecutedSql {
+    statements: Vec<Statement>,
+}
+
+#[derive(Clone, Debug)]
+struct Statement {
+    text: String,
+    /// Whether it makes or fills the relation, and is not one that prepares, publishes or describes it.
+    is_main: bool,
+}
+
+impl ExecutedSql {
+    pub(super) fn add_main(&mut self, sql: &str) {
+        self.add(sql, true);
+    }
+
+    pub(super) fn add_beside(&mut self, sql: &str) {
+        self.add(sql, false);
+    }
+
+    pub(super) fn add_all_beside(&mut self, statements: &[String]) {
+        statements.iter().for_each(|sql| self.add(sql, false));
+    }
+
+    fn add(&mut self, sql: &str, is_main: bool) {
+        let text = sql.trim().trim_end_matches(';').to_owned();
+        self.statements.push(Statement { text, is_main });
+    }
+
+    /// The text of the file below `run/`. As in dbt, the statements that make the relation, so that
+    /// the file can be read beside the model.
+    pub(super) fn main_text(&self) -> String {
+        let main = self.statements.iter().filter(|statement| statement.is_main);
+        main.map(|statement| format!("{};\n", statement.text)).collect()
+    }
+
+    /// All statements, without a semicolon at their end.
+    pub(crate) fn texts(&self) -> impl Iterator<Item = &str> {
+        self.statements.iter().map(|statement| statement.text.as_str())
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.statements.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_file_has_the_statements_that_make_the_relation() {
+        let mut executed = ExecutedSql::default();
+        assert!(executed.is_empty());
+        executed.add_beside("begin");
+        executed.add_main("\n create table a as select 1;\n");
+        executed.add_all_beside(&["alter table a rename to b".to_owned(), "commit;".to_owned()]);
+        assert_eq!(executed.main_text(), "create table a as select 1;\n");
+        let all = ["begin", "create table a as select 1", "alter table a rename to b", "commit"];
+        assert_eq!(executed.texts().collect::<Vec<_>>(), all);
+    }
+}
