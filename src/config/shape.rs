@@ -9,6 +9,8 @@
 use super::{Json, Yaml, YamlMap, YamlValue};
 use crate::diag::{Code, Diagnostic, nearest_name};
 use crate::source::Span;
+use fancy_regex::Regex;
+use std::sync::LazyLock;
 
 /// The types of a value, as letters: `T`ext, `D`ate, `N`umber, `B`oolean, `0` for null, `L`ist,
 /// `M`apping. A `!` makes the key required.
@@ -31,11 +33,13 @@ pub(crate) enum ValueRules {
     Words(&'static [&'static str]),
     /// A text that can be read as a date.
     DateText,
+    /// A text that is a version: `1.0`, `1.0.0-rc1`.
+    VersionText,
     /// A list of data tests.
     Tests,
 }
 
-use ValueRules::{AnyOf, DateText, Items, Keys, Nothing, Tests, Words};
+use ValueRules::{AnyOf, DateText, Items, Keys, Nothing, Tests, VersionText, Words};
 
 const DOCS: Rules = &[("show", "B", Nothing), ("node_color", "T0", Nothing)];
 const OWNER: Rules = &[("name", "TD", Nothing), ("email", "TL", Nothing)];
@@ -263,6 +267,8 @@ const PROJECT: Rules = &[
     ("log-path", "T0", Nothing),
     ("packages-install-path", "T0", Nothing),
     ("restrict-access", "B", Nothing),
+    ("dbt-cloud", "M", Nothing),
+    ("version", "TN0", VersionText),
     ("quoting", "M0", Keys(QUOTING)),
     ("on-run-start", "TL0", Nothing),
     ("on-run-end", "TL0", Nothing),
@@ -409,6 +415,11 @@ fn check_value(
             let message = format!("`{path}` is a date, not `{text}`");
             let d = Diagnostic::error(Code::YamlShape, message).primary(value.span, "");
             out.push(d.help("write it as 2026-12-31"));
+        }
+        (VersionText, YamlValue::Str(text)) if !has_jinja(text) && !is_version(text) => {
+            let message = format!("`{path}` is a version, not `{text}`");
+            let d = Diagnostic::error(Code::YamlShape, message).primary(value.span, "");
+            out.push(d.help("write it as 1.0.0"));
         }
         (Tests, YamlValue::Seq(items)) => items.iter().for_each(|item| check_test(item, path, out)),
         _ => {}
@@ -557,6 +568,20 @@ pub(crate) fn config_problem(
     Some(d.primary_if(span, ""))
 }
 
+/// A version as semver.org has it (the regular expression in its FAQ), or one of two numbers.
+static VERSION_TEXT: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(concat!(
+        r"^(0|[1-9]\d*)\.(0|[1-9]\d*)(\.(0|[1-9]\d*)",
+        r"(-(0|[1-9]\d*|\d*[a-zA-Z-][0-9a-zA-Z-]*)(\.(0|[1-9]\d*|\d*[a-zA-Z-][0-9a-zA-Z-]*))*)?",
+        r"(\+[0-9a-zA-Z-]+(\.[0-9a-zA-Z-]+)*)?)?$"
+    ))
+    .expect("the expression is constant")
+});
+
+fn is_version(text: &str) -> bool {
+    VERSION_TEXT.is_match(text).unwrap_or(false)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -582,6 +607,9 @@ mod tests {
         check_properties(&parse_yaml(FileId(0), text).value, &mut out);
         let said: Vec<&str> = out.iter().map(|d| d.message.as_str()).collect();
         assert_eq!(said, ["`sources[].config.meta` is a mapping, not nothing"]);
+        let versions =
+            ["1.0", "1.0.0", "10.2.3-rc.1+b", "1", "invalid", "01.0", "1.0-rc1", "v1.0.0"];
+        assert_eq!(versions.map(is_version), [true, true, true, false, false, false, false, false]);
         assert!(config_problem("enabled", &Json::from("yes"), false, None).is_some());
         assert!(config_problem("enabled", &Json::Bool(true), false, None).is_none());
         assert!(config_problem("severity", &Json::Null, true, None).is_some());

@@ -63,7 +63,7 @@ fn reference(
     }
     let Some(runtime) = &session.runtime else { return Ok(none()) };
     let manifest = &runtime.manifest;
-    let id = match resolve_ref(&manifest.lookup, &call, &session.package) {
+    let id = match resolve_ref(&manifest.lookup, &call, &session.package, &session.subject.name) {
         Ok(id) => id,
         Err((message, help)) => {
             return Err(session.stop(Abort::UnknownRef { message, span, help }));
@@ -153,15 +153,18 @@ pub(crate) fn resolve_function(
     }
 }
 
-/// Resolves a `ref`. The error is a message and a hint.
+/// Resolves a `ref` of the node `user`. The error is a message and a hint.
 pub(crate) fn resolve_ref(
     lookup: &NodeLookup,
     call: &RefCall,
     package: &str,
+    user: &str,
 ) -> Result<NodeId, (String, Option<String>)> {
     match lookup.find_ref(call.package.as_deref(), &call.name, call.version.as_deref(), package) {
         FoundNode::Node(id) => Ok(id),
-        FoundNode::Disabled(_) => Err((format!("`{}` is disabled", call.name), None)),
+        FoundNode::Disabled(_) => {
+            Err((format!("`{user}` uses `{}`, which is disabled", call.name), None))
+        }
         FoundNode::Nothing => {
             let versions = lookup.versions(&call.name);
             let help = if versions.is_empty() {
@@ -174,7 +177,10 @@ pub(crate) fn resolve_ref(
                 call.version.as_deref().map(|v| format!(" version {v}")).unwrap_or_default();
             let within =
                 call.package.as_deref().map(|p| format!(" in package `{p}`")).unwrap_or_default();
-            Err((format!("model `{}`{version} not found{within}", call.name), help))
+            let name = &call.name;
+            let message =
+                format!("`{user}` uses model `{name}`{version}{within}, which was not found");
+            Err((message, help))
         }
     }
 }
@@ -347,7 +353,10 @@ fn source(
             target(session, id, span)
         }
         _ => Err(session.stop(Abort::UnknownRef {
-            message: format!("source `{}.{}` not found", call.source, call.table),
+            message: format!(
+                "`{}` uses source `{}.{}`, which was not found",
+                session.subject.name, call.source, call.table
+            ),
             span,
             help: None,
         })),

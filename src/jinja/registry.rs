@@ -47,6 +47,8 @@ pub(crate) struct MacroDef {
     pub(super) edits: Edits,
     pub(super) varargs: bool,
     pub(super) kwargs: bool,
+    /// The languages of the models that a materialization builds; of any other block none.
+    pub(crate) languages: Vec<String>,
 }
 
 /// The materializations of dbt and its adapters, which a package may replace only if the root
@@ -227,6 +229,10 @@ fn define(
         edits,
         varargs,
         kwargs,
+        languages: match block.kind {
+            BlockKind::Materialization => languages_of(&text[after_name..tail]),
+            _ => Vec::new(),
+        },
     })
 }
 
@@ -320,6 +326,15 @@ fn adapter_of(header: &str) -> &str {
         Some(&rest[..rest.find(['\'', '"'])?])
     });
     literal.unwrap_or("default")
+}
+
+/// The texts in `supported_languages=[...]` of a materialization; without it, SQL.
+fn languages_of(header: &str) -> Vec<String> {
+    let list = header.split("supported_languages").nth(1);
+    let list = list.and_then(|rest| rest.get(rest.find('[')? + 1..rest.find(']')?));
+    let Some(list) = list else { return vec!["sql".to_owned()] };
+    let words = list.split(',').map(|word| word.trim().trim_matches(['\'', '"']));
+    words.filter(|word| !word.is_empty()).map(str::to_owned).collect()
 }
 
 fn has_word(text: &str, word: &str) -> bool {
@@ -676,5 +691,9 @@ mod tests {
         let defs =
             parse("root", "{% materialization t,\n adapter='duckdb' %}x{% endmaterialization %}");
         assert_eq!(&*defs[0].name, "materialization_t_duckdb");
+        assert_eq!(defs[0].languages, ["sql"]);
+        let options = "adapter='duckdb', supported_languages=['sql', \"python\"]";
+        let text = format!("{{% materialization t, {options} %}}x{{% endmaterialization %}}");
+        assert_eq!(parse("root", &text)[0].languages, ["sql", "python"]);
     }
 }

@@ -214,6 +214,7 @@ mod tests {
         assert_eq!(kind_of(PathKind::Test, "generic.sql".into()), Some(FileKind::SingularTest));
         assert_eq!(kind_of(PathKind::Model, "a/b.YML".into()), Some(FileKind::Properties));
         assert_eq!(kind_of(PathKind::Model, "a.csv".into()), None);
-        assert_eq!(kind_of(PathKind::Macro, "m.md".into()), Some(FileKind::Docs));
+        assert_eq!(kind_of(PathKind::Docs, "m.md".into()), Some(FileKind::Docs));
+        assert_eq!(kind_of(PathKind::Macro, "m.md".into()), None);
     }
 }

@@ -43,6 +43,8 @@ pub(crate) struct MacroInfo {
     pub(crate) meta: JsonMap,
     pub(crate) arguments: Json,
     pub(crate) patch_path: Option<String>,
+    /// Of a materialization, the languages of the models that it builds.
+    pub(crate) languages: Vec<String>,
 }
 
 #[derive(Clone, Debug, PartialEq)]

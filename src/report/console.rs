@@ -401,7 +401,11 @@ impl Console {
             Event::BatchChanged { unique_id, name, what, progress, .. } => {
                 self.batch_changed(unique_id, name, what, progress);
             }
-            Event::Executed { .. } => {}
+            Event::Executed { sql, .. } => {
+                if self.style.debug {
+                    sql.texts().for_each(|text| self.out(&self.scrubber.scrub(text)));
+                }
+            }
             Event::NodeFinished { name, what, kind, result, guarded, .. } => {
                 if let Some(live) = self.live.as_mut().filter(|_| !guarded) {
                     live.finished(&result.unique_id, *kind != ResourceType::Operation);

@@ -146,12 +146,15 @@ impl<'a> Binder<'a> {
                 let full = format!("{}.{}", call.source, call.table);
                 let names: Vec<String> = self.lookup.source_names().collect();
                 bound.complaints.push(
-                    Diagnostic::error(Code::UnknownSource, format!("source `{full}` not found"))
-                        .primary(call.span.unwrap_or(node.span), "used here")
-                        .help_if(nearest_name(&full, names.iter().map(String::as_str)), |n| {
-                            format!("a source `{n}` is declared")
-                        })
-                        .help("declare it under `sources:` in a properties file"),
+                    Diagnostic::error(
+                        Code::UnknownSource,
+                        format!("`{}` uses source `{full}`, which was not found", node.name),
+                    )
+                    .primary(call.span.unwrap_or(node.span), "used here")
+                    .help_if(nearest_name(&full, names.iter().map(String::as_str)), |n| {
+                        format!("a source `{n}` is declared")
+                    })
+                    .help("declare it under `sources:` in a properties file"),
                 );
             }
         }
@@ -174,10 +177,7 @@ impl<'a> Binder<'a> {
     /// The error for a reference that the model's `access:` does not allow.
     fn access(&self, node: &Node, call: &RefCall, target: &Node) -> Option<Diagnostic> {
         let NodeKind::Model { access, group, .. } = &target.kind else { return None };
-        if matches!(
-            node.kind,
-            NodeKind::Exposure(_) | NodeKind::Export(_) | NodeKind::Operation { .. }
-        ) {
+        if matches!(node.kind, NodeKind::Export(_)) {
             return None;
         }
         let own_group = match &node.kind {
@@ -317,9 +317,9 @@ fn push(parents: &mut Vec<NodeId>, id: NodeId) {
 }
 
 fn missing(lookup: &NodeLookup, call: &RefCall, node: &Node, test: bool) -> Diagnostic {
-    let (message, help) = match resolve_ref(lookup, call, &node.package) {
+    let (message, help) = match resolve_ref(lookup, call, &node.package, &node.name) {
         Err(found) => found,
-        Ok(_) => (format!("model `{}` not found", call.name), None),
+        Ok(_) => (format!("`{}` uses model `{}`, which was not found", node.name, call.name), None),
     };
     let place = call.span.unwrap_or(node.span);
     let d = if test {
@@ -339,8 +339,10 @@ pub(super) fn cycle_diagnostic(nodes: &[Arc<Node>], cycle: &[NodeId]) -> Diagnos
     let names: Vec<String> = cycle.iter().map(|id| nodes[id.index()].display_name()).collect();
     let first = names.first().cloned().unwrap_or_default();
     let path = format!("{} -> {first}", names.join(" -> "));
-    let mut d =
-        Diagnostic::error(Code::Cycle, format!("models depend on each other in a circle: {path}"));
+    let mut d = Diagnostic::error(
+        Code::Cycle,
+        format!("Found a cycle of models that depend on each other: {path}"),
+    );
     for (i, id) in cycle.iter().enumerate() {
         // For each node, the call by which the next one in the cycle refers to it.
         let next = &nodes[cycle[(i + 1) % cycle.len()].index()];

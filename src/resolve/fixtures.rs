@@ -135,7 +135,14 @@ impl<'m, 'g> FixtureReader<'m, 'g> {
                 && path.file_stem() == Some(name)
                 && path.extension() == Some(ending)
         });
-        let Some(found) = found.next() else {
+        let first = found.next();
+        if let Some((first, second)) = first.zip(found.next()) {
+            let (first, second) = (&first.original_file_path, &second.original_file_path);
+            let message = format!("two fixtures have the name `{name}`: {first} and {second}");
+            let d = Diagnostic::error(Code::DuplicateName, message).primary(place, "named here");
+            self.maker.out.push(d.help("rename one of them"));
+        }
+        let Some(found) = first else {
             let message = format!("there is no file for the fixture `{name}`");
             self.maker.out.push(
                 Diagnostic::error(Code::YamlShape, message)

@@ -53,6 +53,7 @@ fn info(ground: &ResolveContext<'_>, def: &Arc<MacroDef>) -> MacroInfo {
             .unwrap_or_default(),
         arguments: arguments.unwrap_or_else(|| arguments_json(def)),
         patch_path: entry.map(|(_, p)| format!("{}://{}", p.package, p.original_file_path)),
+        languages: def.languages.clone(),
     }
 }
 

@@ -516,6 +516,15 @@ impl NodeMaker<'_> {
                 )
                 .drain_into(&mut self.out);
                 self.reads.extend(hook.reads);
+                if node.resource_type() == ResourceType::Seed && !hook.refs.is_empty() {
+                    let message = format!(
+                        "a hook of the seed `{}` uses `ref`, but seeds cannot depend on other nodes",
+                        node.name
+                    );
+                    let d = Diagnostic::error(Code::UnknownRef, message).primary(span, "");
+                    self.out.push(d.help("write it into a hook of a model that reads the seed"));
+                    continue;
+                }
                 node.refs.extend(hook.refs);
                 node.sources.extend(hook.sources);
                 node.functions.extend(hook.functions);

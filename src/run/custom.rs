@@ -6,9 +6,11 @@ use super::node::NodeRun;
 use super::publish::{StateBeforeBuild, write_publication};
 use crate::compile::{Compiled, overrides_in, subject_of};
 use crate::context::{DatabaseAccess, NodeScope, RenderSession, failure_diagnostic};
+use crate::diag::{Code, Diagnostic};
 use crate::engine::{ExistingRelation, Relation};
 use crate::jinja::MacroDef;
-use crate::outcome::{NodeOutcome, RunStatus};
+use crate::manifest::Node;
+use crate::outcome::{NodeError, NodeOutcome, RunStatus};
 use std::sync::Arc;
 
 pub(super) fn build_by_macro(
@@ -18,6 +20,9 @@ pub(super) fn build_by_macro(
     before: Option<&StateBeforeBuild>,
 ) -> BuildResult {
     let (compiler, node) = (&run.shared.compiler, run.node);
+    if !def.languages.iter().any(|language| language == "sql") {
+        return BuildResult::failed(refused_language(node, def));
+    }
     let mut subject = subject_of(node);
     subject.compiled = compiled.map(|c| Arc::from(c.sql.as_str()));
     subject.overrides = run.bindings.batch().and_then(overrides_in);
@@ -55,6 +60,18 @@ pub(super) fn build_by_macro(
         warnings: crate::parse::warning_diagnostics(said.warnings, node.span).collect(),
         ..BuildResult::plain(outcome)
     }
+}
+
+/// The error for a model in SQL whose materialization does not build such models.
+fn refused_language(node: &Node, def: &MacroDef) -> NodeError {
+    let message = format!(
+        "the materialization `{}` only supports languages [{}], not SQL",
+        node.materialized(),
+        def.languages.join(", ")
+    );
+    let place = node.config.entry("materialized").and_then(|entry| entry.span);
+    let d = Diagnostic::error(Code::Materialization, message);
+    NodeError::lasting(d.primary(place.unwrap_or(node.span), "asked for here"))
 }
 
 /// The relation that now exists under a name. `None` if the database cannot be asked.

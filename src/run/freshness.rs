@@ -80,7 +80,7 @@ pub(crate) fn check_sources(
     let pool = Pool::new(warehouse, threads)?;
     if hooks {
         let lease = pool.lease()?;
-        let results = run_hooks(&shared, &manifest.on_run_start, &lease, Vec::new(), emit);
+        let results = run_hooks(&shared, &manifest.on_run_start, &lease, Vec::new(), emit).results;
         progress.count(&results);
         progress.all.extend(results);
     }
@@ -138,8 +138,8 @@ pub(crate) fn check_sources(
     });
     if hooks && !stopped {
         let extra = on_run_end_context(&shared, &progress.all);
-        let results = run_hooks(&shared, &manifest.on_run_end, &*pool.lease()?, extra, emit);
-        progress.count(&results);
+        let ended = run_hooks(&shared, &manifest.on_run_end, &*pool.lease()?, extra, emit);
+        progress.count(&ended.results);
     }
     let seconds = clock.seconds();
     let FreshnessProgress { totals, failed, answers, .. } = progress;

@@ -7,10 +7,12 @@ use super::worker::Clock;
 use super::{CancelToken, RunContext};
 use crate::compile::{render_hook, subject_of};
 use crate::context::{DatabaseAccess, RenderSession, node_config};
+use crate::diag::Diagnostic;
 use crate::engine::{Cancel, Connection, ExistingRelations};
 use crate::jinja::{dict, from_json, list, make_pair};
 use crate::manifest::{Node, NodeId, ResourceType};
 use crate::outcome::{BatchResults, NodeOutcome, RunResult, RunStatus, SkipReason, Timing};
+use crate::source::SqlText;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use minijinja::Value;
 use std::collections::BTreeSet;
@@ -47,6 +49,13 @@ fn stop_while_cancelled(receiver: &Receiver<()>, cancel: &CancelToken, statement
     }
 }
 
+/// What came of on-run hooks.
+pub(super) struct HookResults {
+    pub(super) results: Vec<RunResult>,
+    /// The hook whose template failed, and so has no SQL to run.
+    pub(super) unwritten: Option<Arc<Node>>,
+}
+
 /// Runs on-run hooks one after the other; after a failure the remaining ones are skipped.
 pub(super) fn run_hooks(
     shared: &Arc<RunContext>,
@@ -54,8 +63,9 @@ pub(super) fn run_hooks(
     connection: &Connection,
     extra: Vec<(&'static str, Value)>,
     emit: &mut dyn FnMut(Event),
-) -> Vec<RunResult> {
+) -> HookResults {
     let mut results = Vec::new();
+    let mut unwritten = None;
     let mut failed = false;
     for (i, id) in ids.iter().enumerate() {
         let node = shared.compiler.manifest.node(*id);
@@ -73,7 +83,13 @@ pub(super) fn run_hooks(
         let outcome = if failed {
             NodeOutcome::skipped(SkipReason::EarlierHookFailed)
         } else {
-            hook(shared, node, connection, &extra, emit)
+            match write_hook(shared, node, connection, &extra, emit) {
+                Ok(sql) => execute_hook(node, &sql, connection),
+                Err(d) => {
+                    unwritten = Some(shared.compiler.manifest.shared_node(*id));
+                    NodeOutcome::error(*d, false)
+                }
+            }
         };
         failed |= outcome.status == RunStatus::Error;
         let result = RunResult {
@@ -97,16 +113,17 @@ pub(super) fn run_hooks(
         });
         results.push(result);
     }
-    results
+    HookResults { results, unwritten }
 }
 
-fn hook(
+/// Renders a hook.
+fn write_hook(
     shared: &RunContext,
     node: &Node,
     connection: &Connection,
     extra: &[(&'static str, Value)],
     emit: &mut dyn FnMut(Event),
-) -> NodeOutcome {
+) -> Result<SqlText, Box<Diagnostic>> {
     let mut subject = subject_of(node);
     subject.this = None;
     subject.extra = extra.to_vec();
@@ -120,14 +137,14 @@ fn hook(
     for line in session.take_record().logs {
         emit(Event::Log { line });
     }
-    let sql = match rendered {
-        Ok(sql) => sql,
-        Err(d) => return NodeOutcome::error(*d, false),
-    };
+    rendered
+}
+
+fn execute_hook(node: &Node, sql: &SqlText, connection: &Connection) -> NodeOutcome {
     let is_empty = sql.as_str().trim().is_empty();
-    match (!is_empty).then(|| connection.with(|warehouse| warehouse.execute(&sql))) {
+    match (!is_empty).then(|| connection.with(|warehouse| warehouse.execute(sql))) {
         Some(Err(e)) => {
-            let e = sql_error(&e, &sql, node.span);
+            let e = sql_error(&e, sql, node.span);
             NodeOutcome::error(*e.diagnostic, e.transient)
         }
         _ => NodeOutcome {

@@ -131,6 +131,15 @@ impl RunContext {
     }
 }
 
+/// A failure outside of the steps of a run.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RunError {
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    #[error("nothing was run, since the template of the hook `{0}` failed")]
+    HookTemplate(Arc<str>),
+}
+
 /// A flag that asks the work to stop. Clones share the flag.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct CancelToken(Arc<AtomicBool>);

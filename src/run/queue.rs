@@ -1,5 +1,6 @@
 //! The main loop of a run.
 
+use super::RunError;
 use super::audit::GuardResult;
 use super::batches::BatchProgress;
 use super::events::{Event, StatusTotals};
@@ -46,7 +47,7 @@ pub(crate) fn report_empty_run(threads: usize, emit: &mut dyn FnMut(Event)) {
 pub(crate) fn run_plan(
     request: RunRequest<'_>,
     emit: &mut dyn FnMut(Event),
-) -> Result<Vec<RunResult>, EngineError> {
+) -> Result<Vec<RunResult>, RunError> {
     let clock = Clock::start();
     let RunRequest { shared, plan, existing, warehouse, cancel, hooks } = request;
     if plan.steps.is_empty() && plan.schemas.is_empty() && !hooks {
@@ -67,8 +68,14 @@ pub(crate) fn run_plan(
         create_schemas(plan, &lease, &mut existing, emit)?;
         if hooks {
             let _watch = CancelWatch::new(&cancel, lease.with(|w| w.cancel_handle()));
-            results = run_hooks(&shared, &manifest.on_run_start, &lease, Vec::new(), emit);
+            let ran = run_hooks(&shared, &manifest.on_run_start, &lease, Vec::new(), emit);
+            results = ran.results;
             count_hooks(&mut totals, &results);
+            // As in dbt: a statement that fails lets the run go on, a template that fails does not.
+            if let Some(hook) = ran.unwritten {
+                emit(Event::RunFinished { totals, seconds: clock.seconds() });
+                return Err(RunError::HookTemplate(hook.name.clone()));
+            }
         }
     }
     let mut state = Scheduler::new(&shared, plan, existing, totals);
@@ -87,7 +94,7 @@ pub(crate) fn run_plan(
         let lease = pool.lease()?;
         let _watch = CancelWatch::new(&cancel, lease.with(|w| w.cancel_handle()));
         let extra = on_run_end_context(&shared, &results);
-        let ended = run_hooks(&shared, &manifest.on_run_end, &lease, extra, emit);
+        let ended = run_hooks(&shared, &manifest.on_run_end, &lease, extra, emit).results;
         count_hooks(&mut state.totals, &ended);
         results.extend(ended);
     }

@@ -270,6 +270,7 @@ fn macro_json(m: &MacroInfo) -> Json {
     map.insert("patch_path".into(), m.patch_path.as_deref().map_or(Json::Null, Json::from));
     map.insert("arguments".into(), m.arguments.clone());
     map.insert("created_at".into(), Json::from(0.0));
-    map.insert("supported_languages".into(), Json::Null);
+    let languages = Some(&m.languages).filter(|languages| !languages.is_empty());
+    map.insert("supported_languages".into(), languages.map_or(Json::Null, |l| json!(l)));
     Json::Object(map)
 }

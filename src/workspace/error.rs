@@ -2,6 +2,7 @@
 
 use crate::diag::Diagnostic;
 use crate::engine::{EngineError, EngineErrorKind};
+use crate::run::RunError;
 use crate::system::SystemError;
 
 #[derive(Debug, thiserror::Error)]
@@ -15,6 +16,8 @@ pub(crate) enum WorkspaceError {
     System(#[from] SystemError),
     #[error(transparent)]
     Engine(#[from] EngineError),
+    #[error("{0}")]
+    Run(RunError),
 }
 
 impl WorkspaceError {
@@ -26,6 +29,15 @@ impl WorkspaceError {
             hints.push("`strata debug` checks the connection step by step".to_owned());
         }
         hints
+    }
+}
+
+impl From<RunError> for WorkspaceError {
+    fn from(e: RunError) -> WorkspaceError {
+        match e {
+            RunError::Engine(e) => WorkspaceError::Engine(e),
+            other => WorkspaceError::Run(other),
+        }
     }
 }
 

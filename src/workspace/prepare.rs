@@ -15,7 +15,8 @@ use crate::manifest::{Manifest, NodeId, NodeSet};
 use crate::outcome::RunResult;
 use crate::plan::{Action, CommandVerb, Plan};
 use crate::run::{
-    CancelToken, Event, NodeVerdict, PublicationState, RunContext, RunOptions, RunRequest, run_plan,
+    CancelToken, Event, NodeVerdict, PublicationState, RunContext, RunError, RunOptions,
+    RunRequest, run_plan,
 };
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
@@ -43,7 +44,7 @@ impl PreparedRun {
     pub(crate) fn carry_out(
         self,
         notices: &mut Notices<'_>,
-    ) -> Result<(Vec<RunResult>, f64), EngineError> {
+    ) -> Result<(Vec<RunResult>, f64), RunError> {
         let hooks = !self.plan.steps.is_empty();
         let PreparedRun { plan, shared, existing, warehouse, cancel, .. } = self;
         let request = RunRequest { shared, plan: &plan, existing, warehouse, cancel, hooks };
@@ -63,7 +64,7 @@ impl PreparedRun {
 pub(crate) fn run_and_time(
     request: RunRequest<'_>,
     notices: &mut Notices<'_>,
-) -> Result<(Vec<RunResult>, f64), EngineError> {
+) -> Result<(Vec<RunResult>, f64), RunError> {
     let mut seconds = 0.0;
     let results = run_plan(request, &mut |event| {
         if let Event::RunFinished { seconds: s, .. } = &event {

@@ -186,7 +186,11 @@ fn a_unit_test_of_a_missing_model_is_an_error() {
     let test = "unit_tests: [{name: u, model: gone, given: [], expect: {rows: [{id: 1}]}}]";
     let p = Project::new(&[MODEL, ("models/u.yml", test)]);
     let ran = p.run(&["parse"]);
-    assert!(ran.code == 2 && ran.err.contains("model `gone` not found"), "{}", ran.err);
+    assert!(
+        ran.code == 2 && ran.err.contains("model `gone` in package `shop`, which was not found"),
+        "{}",
+        ran.err
+    );
 }
 
 #[test]
@@ -326,4 +330,81 @@ fn a_source_without_a_schema_is_where_it_is_by_default() {
     p.database().execute_batch("create table t as select 7 as c").unwrap();
     p.ok(&["build"]);
     assert_eq!(p.rows("select c from a"), ["7"]);
+}
+
+#[test]
+fn a_hook_whose_template_fails_ends_the_run() {
+    let file = "name: shop\nprofile: shop\non-run-start: \"{{ run_query('select * from nowhere') if execute }}\"\n";
+    let p = Project::new(&[("project.yml", file), MODEL]);
+    let ran = p.run(&["build"]);
+    assert_eq!(ran.code, 2, "{}", ran.err);
+    assert!(
+        ran.err.contains(
+            "nothing was run, since the template of the hook `shop-on-run-start-0` failed"
+        ),
+        "{}",
+        ran.err
+    );
+    assert!(p.rows("select table_name from information_schema.tables").is_empty());
+}
+
+#[test]
+fn what_dbt_refuses_is_refused() {
+    let refused = |files: &[(&str, &str)], said: &str| {
+        let ran = Project::new(files).run(&["parse"]);
+        assert!(ran.code == 2 && ran.err.contains(said), "{said}: {} {}", ran.code, ran.err);
+    };
+    let project = |more: &str| format!("name: shop\nprofile: shop\n{more}\n");
+    for (more, said) in [
+        ("version: invalid", "`version` is a version, not `invalid`"),
+        ("dbt-cloud: Some string", "`dbt-cloud` is a mapping, not text"),
+        (
+            "seeds: {+post-hook: \"select * from {{ ref('a') }}\"}",
+            "a hook of the seed `s` uses `ref`",
+        ),
+    ] {
+        refused(
+            &[
+                ("project.yml", &project(more)),
+                ("seeds/s.csv", "id\n1\n"),
+                ("models/a.sql", "select 1 as id"),
+            ],
+            said,
+        );
+    }
+    let private = "groups: [{name: g, owner: {name: me}}]\nmodels: [{name: a, config: {group: g, access: private}}]\nexposures: [{name: e, type: dashboard, owner: {name: me}, depends_on: [ref('a')]}]";
+    refused(
+        &[("models/a.sql", "select 1 as id"), ("models/p.yml", private)],
+        "`e` may not use `a`: it is private to group `g`",
+    );
+    let test = "unit_tests: [{name: u, model: a, given: [], expect: {format: csv, fixture: f}}]";
+    refused(
+        &[
+            ("models/a.sql", "select 1 as id"),
+            ("models/p.yml", test),
+            ("tests/fixtures/one/f.csv", "id\n1\n"),
+            ("tests/fixtures/two/f.csv", "id\n1\n"),
+        ],
+        "two fixtures have the name `f`: tests/fixtures/one/f.csv and tests/fixtures/two/f.csv",
+    );
+}
+
+#[test]
+fn a_materialization_says_which_languages_it_builds() {
+    let p = Project::new(&[
+        (
+            "macros/m.sql",
+            "{% materialization own, default, supported_languages=['python'] %}{{ return({'relations': [this]}) }}{% endmaterialization %}",
+        ),
+        ("models/a.sql", "{{ config(materialized='own') }} select 1 as id"),
+    ]);
+    let ran = p.run(&["build"]);
+    assert!(
+        ran.code == 1
+            && ran
+                .err
+                .contains("the materialization `own` only supports languages [python], not SQL"),
+        "{}",
+        ran.err
+    );
 }

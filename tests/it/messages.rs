@@ -74,7 +74,9 @@ fn circles_show_their_way() {
         ("models/c.sql", "select * from {{ ref('b') }}"),
     ]);
     assert!(
-        text.contains("error[E2003]: models depend on each other in a circle: a -> b -> c -> a"),
+        text.contains(
+            "error[E2003]: Found a cycle of models that depend on each other: a -> b -> c -> a"
+        ),
         "{text}"
     );
     assert!(text.contains("models/a.sql:1:18") && text.contains("models/c.sql:1:18"), "{text}");

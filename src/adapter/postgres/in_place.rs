@@ -13,12 +13,16 @@ use crate::engine::{
     Warehouse,
 };
 
-/// The candidate's columns if its rows fit into the old table; otherwise `None`.
+/// The candidate's columns if its rows fit into the old table; otherwise `None`, also where the old
+/// relation is no table, into which nothing can be written.
 pub(super) fn fitting_columns(
     pg: &mut Postgres,
     swap: &Publication<'_>,
     old: &ExistingRelation,
 ) -> Result<Option<Vec<ExistingColumn>>, EngineError> {
+    if (old.kind, swap.kind) != (RelationKind::Table, RelationKind::Table) {
+        return Ok(None);
+    }
     let (before, after) = (pg.list_columns(&old.relation)?, pg.list_columns(swap.candidate)?);
     let same = before.len() == after.len() && before.iter().all(|c| after.contains(c));
     Ok(same.then_some(after))

@@ -556,8 +556,13 @@ impl Warehouse for Postgres {
     }
 
     fn describe_query(&mut self, query: &SqlText) -> Result<Vec<ExistingColumn>, EngineError> {
-        let text = query.as_str().trim().trim_end_matches(';');
-        let lead = query.as_str().len() - query.as_str().trim_start().len();
+        let mut statements = split_statements(query.as_str());
+        let Some(last) = statements.pop() else { return Ok(Vec::new()) };
+        // A SQL header stands before the query, which may be good only after it.
+        for statement in statements {
+            self.execute(&SqlText::from(query.as_str()[statement].to_owned()))?;
+        }
+        let (lead, text) = (last.start, &query.as_str()[last]);
         self.group(|client| describe(client, text)).map_err(|mut e| {
             e.position = e.position.map(|(at, len)| (at + lead, len));
             e

@@ -126,3 +126,46 @@ fn what_continue_leaves_is_tested_as_it_is() {
     let s = server.schema("direct");
     assert_eq!(server.rows(&format!("select count(*) from {s}.mv")), ["3"]);
 }
+
+#[test]
+fn a_view_that_another_one_reads_is_made_anew_with_it() {
+    let Some(server) = Server::new("mv_chain") else { return };
+    let p = project(
+        &server,
+        &[
+            ("models/base.sql", BASE),
+            ("models/mv.sql", &view("", QUERY)),
+            ("models/top.sql", &view("", "select max(id) as most from {{ ref('mv') }}")),
+        ],
+    );
+    p.ok(&["build"]);
+    let s = server.schema("direct");
+    for args in [["build", "--vars", "{n: 4}"], ["run", "--full-refresh", "--vars={n: 5}"]] {
+        p.ok(&args);
+        let n = if args[0] == "build" { "4" } else { "5" };
+        assert_eq!(server.rows(&format!("select most from {s}.top")), [n]);
+    }
+    // Alone it cannot be replaced: the other one would be gone.
+    let ran = p.run(&["build", "-s", "mv", "--full-refresh"]);
+    assert_eq!(ran.code, 1);
+    assert!(ran.err.contains("depends on") && ran.err.contains("top"), "{}", ran.err);
+}
+
+#[test]
+fn a_header_goes_before_the_query_that_a_contract_describes() {
+    let Some(server) = Server::new("contract_header") else { return };
+    let model = "{{ config(materialized='table', sql_header=\"set session time zone 'Asia/Kolkata';\") }} select current_setting('timezone') as zone";
+    let p = project(
+        &server,
+        &[
+            ("models/m.sql", model),
+            (
+                "models/p.yml",
+                "models: [{name: m, config: {contract: {enforced: true}}, columns: [{name: zone, data_type: text}]}]",
+            ),
+        ],
+    );
+    p.ok(&["build"]);
+    let s = server.schema("direct");
+    assert_eq!(server.rows(&format!("select zone from {s}.m")), ["Asia/Kolkata"]);
+}
