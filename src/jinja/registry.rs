@@ -145,14 +145,7 @@ fn define(
     text: &str,
     block: &Block,
 ) -> Result<MacroDef, HeaderError> {
-    let name = match block.kind {
-        BlockKind::Test => format!("test_{}", block.name),
-        BlockKind::Materialization => {
-            let adapter = adapter_of(&text[block.name_at + block.name.len()..block.body.0]);
-            format!("materialization_{}_{adapter}", block.name)
-        }
-        _ => block.name.clone(),
-    };
+    let name = full_name(text, block);
     let mut calls = Vec::new();
     let mut pass = TemplateRewriter::new(
         text,
@@ -229,10 +222,7 @@ fn define(
         edits,
         varargs,
         kwargs,
-        languages: match block.kind {
-            BlockKind::Materialization => languages_of(&text[after_name..tail]),
-            _ => Vec::new(),
-        },
+        languages: languages_of(block, &text[after_name..tail]),
     })
 }
 
@@ -318,6 +308,18 @@ fn names_arg(expression: &str, args: &[MacroArg]) -> bool {
     args.iter().any(|arg| has_word(expression, &arg.name))
 }
 
+/// The name with dbt's prefixes.
+fn full_name(text: &str, block: &Block) -> String {
+    match block.kind {
+        BlockKind::Test => format!("test_{}", block.name),
+        BlockKind::Materialization => {
+            let adapter = adapter_of(&text[block.name_at + block.name.len()..block.body.0]);
+            format!("materialization_{}_{adapter}", block.name)
+        }
+        _ => block.name.clone(),
+    }
+}
+
 fn adapter_of(header: &str) -> &str {
     let literal = header.find("adapter").and_then(|at| {
         let rest = &header[at..];
@@ -329,7 +331,10 @@ fn adapter_of(header: &str) -> &str {
 }
 
 /// The texts in `supported_languages=[...]` of a materialization; without it, SQL.
-fn languages_of(header: &str) -> Vec<String> {
+fn languages_of(block: &Block, header: &str) -> Vec<String> {
+    if block.kind != BlockKind::Materialization {
+        return Vec::new();
+    }
     let list = header.split("supported_languages").nth(1);
     let list = list.and_then(|rest| rest.get(rest.find('[')? + 1..rest.find(']')?));
     let Some(list) = list else { return vec!["sql".to_owned()] };

@@ -24,6 +24,7 @@ mod names;
 mod nodes;
 mod others;
 mod overrides;
+mod refusals;
 mod semantic;
 mod snapshots;
 mod sources;

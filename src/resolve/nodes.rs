@@ -2,6 +2,7 @@
 
 use super::cache::{NodeDescription, ResolvedItem};
 use super::names::NodeNaming;
+use super::refusals;
 use super::{Entries, Job, NodeMaker, Resolver};
 use crate::config::{Json, JsonMap, config_problem, python_str};
 use crate::context::RenderSubject;
@@ -230,6 +231,9 @@ impl NodeMaker<'_> {
             self.hooks(&mut node);
         }
         self.constraints(&mut node);
+        if node.config.enabled() {
+            refusals::check_node(&node, &mut self.out);
+        }
         node
     }
 

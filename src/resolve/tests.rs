@@ -2,6 +2,7 @@
 
 use super::cache::{NodeDescription, ResolvedItem};
 use super::names::NodeNaming;
+use super::refusals;
 use super::{Job, NodeMaker, Resolver};
 use crate::config::Json;
 use crate::diag::{Code, Diagnostic};
@@ -192,7 +193,7 @@ impl NodeMaker<'_> {
             attached,
             macro_id: parsed.macro_id.clone(),
         };
-        Node {
+        let node = Node {
             id: NodeId(0),
             unique_id,
             kind: NodeKind::Test(TestKind::Generic(Box::new(test))),
@@ -224,7 +225,11 @@ impl NodeMaker<'_> {
             macros,
             checksum: Checksum { name: "none".into(), value: String::new() },
             span: parsed.span,
+        };
+        if node.config.enabled() {
+            refusals::check_node(&node, &mut self.out);
         }
+        node
     }
 
     /// Renders a config value of a test, now that all macros are known.

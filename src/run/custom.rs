@@ -11,6 +11,7 @@ use crate::engine::{ExistingRelation, Relation};
 use crate::jinja::MacroDef;
 use crate::manifest::Node;
 use crate::outcome::{NodeError, NodeOutcome, RunStatus};
+use minijinja::value::{Value, ValueKind};
 use std::sync::Arc;
 
 pub(super) fn build_by_macro(
@@ -32,15 +33,19 @@ pub(super) fn build_by_macro(
     let scope = Arc::new(NodeScope(session.clone()));
     let renderer = &compiler.renderer;
     let result = renderer.call_macro(true, def, &[], &node.package, scope, session.clone());
+    let result = match result {
+        Ok(value) => check_returned(&value, node),
+        Err(failure) => Err(Box::new(failure_diagnostic(&failure, &session, node.span))),
+    };
     let mut outcome = match &result {
-        Ok(_) => {
+        Ok(()) => {
             let message = Some("OK".to_owned());
             NodeOutcome { message, ..NodeOutcome::new(RunStatus::Success) }
         }
-        Err(failure) => {
+        Err(d) => {
             // A transaction that the macro left open is rolled back.
             let _ = run.connection.with(|warehouse| warehouse.rollback());
-            NodeOutcome::error(failure_diagnostic(failure, &session, node.span), false)
+            NodeOutcome::error((**d).clone(), false)
         }
     };
     let changes = node.relation.iter().filter_map(|target| found_now(run, target)).collect();
@@ -60,6 +65,20 @@ pub(super) fn build_by_macro(
         warnings: crate::parse::warning_diagnostics(said.warnings, node.span).collect(),
         ..BuildResult::plain(outcome)
     }
+}
+
+/// A materialization returns `{'relations': [...]}`, which tells dbt what it made.
+fn check_returned(value: &Value, node: &Node) -> Result<(), Box<Diagnostic>> {
+    let relations = value.get_attr("relations").unwrap_or_default();
+    if relations.kind() == ValueKind::Seq || relations.kind() == ValueKind::Iterable {
+        return Ok(());
+    }
+    let message = format!(
+        "the materialization `{}` did not return the relations that it made",
+        node.materialized()
+    );
+    let d = Diagnostic::error(Code::Materialization, message).primary(node.span, "");
+    Err(Box::new(d.help("end it with {{ return({'relations': [this]}) }}")))
 }
 
 /// The error for a model in SQL whose materialization does not build such models.

@@ -358,6 +358,14 @@ fn what_dbt_refuses_is_refused() {
     for (more, said) in [
         ("version: invalid", "`version` is a version, not `invalid`"),
         ("dbt-cloud: Some string", "`dbt-cloud` is a mapping, not text"),
+        ("archive: [1]", "unknown key `archive` in the project file"),
+        ("config-version: 3", "`config-version` of a project file is 2"),
+        ("seeds: {+materialized: view}", "`materialized` of the seed `s` is seed, not `view`"),
+        (
+            "models: {+docs: {node_color: gren}}",
+            "`node_color` is a color of CSS or like #1f6feb, not `gren`",
+        ),
+        ("models: {+pre-hook: {sqll: select 1}}", "a `pre-hook` of `a` has no `sql`"),
         (
             "seeds: {+post-hook: \"select * from {{ ref('a') }}\"}",
             "a hook of the seed `s` uses `ref`",
@@ -371,6 +379,26 @@ fn what_dbt_refuses_is_refused() {
             ],
             said,
         );
+    }
+    let with_contract = |config: &str, columns: &str| {
+        format!(
+            "models: [{{name: a, config: {{contract: {{enforced: true}}{config}}}, columns: [{columns}]}}]"
+        )
+    };
+    let key = "data_type: int, constraints: [{type: primary_key}]";
+    for (properties, said) in [
+        (with_contract(", materialized: incremental", "{name: id, data_type: int}"), "append_new_columns or fail, not `ignore`"),
+        (with_contract("", &format!("{{name: id, {key}}}, {{name: b, {key}}}")), "`a` has more than one primary key"),
+        (
+            with_contract("", "{name: id, data_type: int, constraints: [{type: foreign_key, to: other, to_columns: [id]}]}"),
+            "`to` of a foreign key of `a` is a ref or a source, not `other`",
+        ),
+        (
+            "models: [{name: a, columns: [{name: id, data_tests: [{not_null: {config: {materialized: view}}}]}]}]".to_owned(),
+            "`materialized` of the test `not_null_a_id` is test, not `view`",
+        ),
+    ] {
+        refused(&[("models/a.sql", "select 1 as id, 2 as b"), ("models/p.yml", &properties)], said);
     }
     let private = "groups: [{name: g, owner: {name: me}}]\nmodels: [{name: a, config: {group: g, access: private}}]\nexposures: [{name: e, type: dashboard, owner: {name: me}, depends_on: [ref('a')]}]";
     refused(

@@ -56,7 +56,7 @@ fn unknown_references_name_the_nearest() {
         ("models/b.sql", "select *\nfrom {{ ref('ordres') }}"),
     ]);
     insta::assert_snapshot!(text, @r#"
-    error[E2001]: model `ordres` not found
+    error[E2001]: `b` uses model `ordres`, which was not found
      --> models/b.sql:2:9
       |
     2 | from {{ ref('ordres') }}
