@@ -125,7 +125,13 @@ pub(super) fn install_base_members(out: &mut FastMap<&'static str, Value>) {
             render_inner(state, &text).map(Value::from)
         }),
     );
-    out.insert("write", function(|_, _, _| Ok(Value::from(""))));
+    out.insert(
+        "write",
+        function(|_, session, args| {
+            session.record().written = Some(args.text(0, "payload")?);
+            Ok(Value::from(""))
+        }),
+    );
     out.insert(
         "try_or_compiler_error",
         function(|state, session, args| {

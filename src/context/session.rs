@@ -283,6 +283,10 @@ pub(crate) struct RenderRecord {
     pub(crate) warnings: Vec<(String, Option<Span>)>,
     /// The referenced ephemeral models, in order.
     pub(crate) ctes: Vec<NodeId>,
+    /// The statements that the template sent to the database, in order.
+    pub(crate) executed: Vec<String>,
+    /// The text that the template gave to `write`: the statement that makes the relation.
+    pub(crate) written: Option<String>,
 }
 
 /// Why a render was stopped.

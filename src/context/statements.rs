@@ -140,6 +140,7 @@ pub(super) fn run_statement(
     let DatabaseAccess::Live(connection) = session.db() else {
         return Err(session.stop(Abort::NeedsDatabase));
     };
+    session.record().executed.push(sql.to_owned());
     let result = connection.with(|warehouse| {
         session.begin(warehouse, begin)?;
         match fetch {

@@ -1,5 +1,6 @@
 //! Builds nodes with a custom `{% materialization %}`, which runs its SQL and publishes itself.
 
+use super::ExecutedSql;
 use super::build::BuildResult;
 use super::failure::database_error;
 use super::node::NodeRun;
@@ -61,6 +62,7 @@ pub(super) fn build_by_macro(
     let said = session.take_record();
     BuildResult {
         changes,
+        executed: ExecutedSql::of_template(&said.executed, said.written.as_deref()),
         logs: said.logs,
         warnings: crate::parse::warning_diagnostics(said.warnings, node.span).collect(),
         ..BuildResult::plain(outcome)

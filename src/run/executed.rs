@@ -26,6 +26,14 @@ impl ExecutedSql {
         statements.iter().for_each(|sql| self.add(sql, false));
     }
 
+    /// The statements of a template that publishes by itself; `main` is the one that it named.
+    pub(super) fn of_template(statements: &[String], main: Option<&str>) -> ExecutedSql {
+        let mut all = ExecutedSql::default();
+        let is_main = |sql: &str| main.is_some_and(|main| main.trim() == sql.trim());
+        statements.iter().for_each(|sql| all.add(sql, is_main(sql)));
+        all
+    }
+
     fn add(&mut self, sql: &str, is_main: bool) {
         let text = sql.trim().trim_end_matches(';').to_owned();
         self.statements.push(Statement { text, is_main });
@@ -60,6 +68,10 @@ mod tests {
         executed.add_main("\n create table a as select 1;\n");
         executed.add_all_beside(&["alter table a rename to b".to_owned(), "commit;".to_owned()]);
         assert_eq!(executed.main_text(), "create table a as select 1;\n");
+        let sent = ["begin".to_owned(), "create table c as select 1;".to_owned()];
+        let of_template = ExecutedSql::of_template(&sent, Some(" create table c as select 1; "));
+        assert_eq!(of_template.main_text(), "create table c as select 1;\n");
+        assert_eq!(of_template.texts().count(), 2);
         let all = ["begin", "create table a as select 1", "alter table a rename to b", "commit"];
         assert_eq!(executed.texts().collect::<Vec<_>>(), all);
     }

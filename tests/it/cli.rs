@@ -373,12 +373,20 @@ fn the_file_of_a_run_has_the_statements_that_make_the_relation() {
         "models/a.sql",
         "{{ config(materialized='table', pre_hook='select 5', post_hook='select 6') }} select 1 as id",
     )]);
+    p.write(
+        "macros/m.sql",
+        "{% materialization own, default %}{% do run_query('select 7') %}{% call statement('main') %}create or replace table {{ this }} as {{ sql }}{% endcall %}{{ return({'relations': [this]}) }}{% endmaterialization %}",
+    );
+    p.write("models/b.sql", "{{ config(materialized='own') }} select 2 as id");
     p.ok(&["build"]);
+    let own = p.read("target/run/shop/models/b.sql");
+    assert!(own.starts_with("create or replace table") && own.matches(';').count() == 1, "{own}");
     let text = p.read("target/run/shop/models/a.sql");
     assert!(text.trim().starts_with("create table") && text.matches(';').count() == 1, "{text}");
     // The log has all of them.
     let log = p.read("logs/strata.log");
-    for sql in ["begin", "select 5", "create table", "rename to", "select 6", "commit"] {
+    for sql in ["begin", "select 5", "create table", "rename to", "select 6", "commit", "select 7"]
+    {
         assert!(log.contains(sql), "{sql}: {log}");
     }
 }
