@@ -494,13 +494,15 @@ fn empty(cli: &Cli) -> bool {
     }
 }
 
-/// Parses resource types; `default` and `all` mean no restriction.
+/// Parses resource types; `default` alone means no restriction. `all` names analyses, too, which
+/// `ls` leaves out by default.
 fn types(names: &[String], problems: &mut Vec<String>) -> Vec<ResourceType> {
     let mut out = Vec::new();
     for name in names.iter().flat_map(|n| n.split_whitespace()) {
         match ResourceType::parse(name) {
             Some(kind) => out.push(kind),
-            None if matches!(name, "default" | "all") => {}
+            None if name == "default" => {}
+            None if name == "all" => return ResourceType::ALL.to_vec(),
             None => problems.push(format!(
                 "`{name}` is no resource type: {}",
                 ResourceType::ALL.map(ResourceType::as_str).join(", ")

@@ -433,8 +433,10 @@ fn types_of_a_selection_come_from_its_flags_or_their_variables() {
     let given = ask(&words, env, "{}").selection();
     assert_eq!(given.resource_types, [Test, Seed]);
     assert_eq!(given.exclude_resource_types, [Model]);
-    let all = ask(&["build", "--resource-type", "all", "default"], &[], "{}").selection();
-    assert!(all.resource_types.is_empty(), "{:?}", all.resource_types);
+    let usual = ask(&["build", "--resource-type", "default"], &[], "{}").selection();
+    assert!(usual.resource_types.is_empty(), "{:?}", usual.resource_types);
+    let all = ask(&["ls", "--resource-type", "model", "all"], &[], "{}").selection();
+    assert_eq!(all.resource_types, ResourceType::ALL);
 }
 
 #[test]

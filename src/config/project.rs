@@ -391,7 +391,9 @@ fn refuse_unknown_keys(map: &YamlMap, out: &mut Vec<Diagnostic>) {
         out.push(d.did_you_mean(nearest_name(&key.text, known.iter().copied())));
     }
     let version = map.get("config-version").filter(|y| !y.is_null());
-    if let Some(version) = version.filter(|y| y.scalar_text().as_deref() != Some("2")) {
+    if let Some(version) =
+        version.filter(|y| !matches!(y.scalar_text().as_deref(), Some("2" | "2.0")))
+    {
         let message = "`config-version` of a project file is 2";
         out.push(Diagnostic::error(Code::YamlShape, message).primary(version.span, ""));
     }

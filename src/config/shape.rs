@@ -267,7 +267,7 @@ const PROJECT: Rules = &[
     ("log-path", "T0", Nothing),
     ("packages-install-path", "T0", Nothing),
     ("restrict-access", "B", Nothing),
-    ("dbt-cloud", "M", Nothing),
+    ("dbt-cloud", "M0", Nothing),
     ("version", "TN0", VersionText),
     ("quoting", "M0", Keys(QUOTING)),
     ("on-run-start", "TL0", Nothing),

@@ -10,7 +10,7 @@ use crate::config::{
 use crate::diag::{Checked, Code, DbtEvent, Diagnostic};
 use crate::hash::{FastMap, FastSet};
 use crate::load::{LoadedFile, YamlRenderer};
-use crate::manifest::{Column, ResourceType, TestSpec, TimeSpine, same_version};
+use crate::manifest::{Column, ResourceType, TestSpec, TimeSpine, json_texts, same_version};
 use crate::source::Span;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -591,9 +591,12 @@ fn source(
             TestTarget::Source { source: source.as_str().into(), table: name.as_str().into() };
         let quote_all = column_quoting(table_map).or_else(|| column_quoting(map));
         let tested = quoted(&columns, quote_all);
-        properties
-            .tests
-            .extend(generic_tests::build(parser, package, file, &target, &tested, &tests, out));
+        let mut built = generic_tests::build(parser, package, file, &target, &tested, &tests, out);
+        // As in dbt, unlike those of models: tests have the tags of their source and table.
+        let tags = [map, table_map].into_iter().filter_map(|m| m.get("tags"));
+        let tags: Vec<String> = tags.flat_map(|y| json_texts(&y.to_json())).collect();
+        built.iter_mut().for_each(|test| test.column_tags.extend(tags.iter().cloned()));
+        properties.tests.extend(built);
         if overridden.is_some() {
             tables.push(TableOverride {
                 table: name.into(),

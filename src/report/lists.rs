@@ -62,6 +62,7 @@ fn selector(node: &Node) -> String {
 fn list_name(node: &Node) -> String {
     match &node.kind {
         NodeKind::Source(s) => format!("{}.{}", s.source_name, node.name),
+        NodeKind::UnitTest(test) => test.versioned_name(&node.name),
         _ => node.display_name(),
     }
 }

@@ -182,8 +182,15 @@ impl<'a> Binder<'a> {
         }
         let own_group = match &node.kind {
             NodeKind::Model { group, .. } => group.clone(),
-            // A test may use the private model that it tests.
-            NodeKind::Test(_) | NodeKind::UnitTest(_) => return None,
+            NodeKind::UnitTest(_) => return None,
+            // A test belongs to the group of the model that it tests.
+            NodeKind::Test(TestKind::Generic(test)) => {
+                let tested = test.attached.map(|id| &self.nodes[id.index()])?;
+                if tested.unique_id == target.unique_id {
+                    return None;
+                }
+                tested.config.text("group").map(|g| g.into_owned().into())
+            }
             _ => node.config.text("group").map(|g| g.into_owned().into()),
         };
         let restricted =

@@ -405,6 +405,22 @@ fn what_dbt_refuses_is_refused() {
         &[("models/a.sql", "select 1 as id"), ("models/p.yml", private)],
         "`e` may not use `a`: it is private to group `g`",
     );
+    let own = "groups: [{name: g, owner: {name: me}}]\nmodels: [{name: a, config: {group: g, access: private}, columns: [{name: id, data_tests: [unique]}]}]";
+    let singular = ("tests/t.sql", "select * from {{ ref('a') }} where id is null");
+    refused(
+        &[("models/a.sql", "select 1 as id"), ("models/p.yml", own), singular],
+        "`t` may not use `a`: it is private to group `g`",
+    );
+    let related = own.replace("[unique]}]}]", "[unique]}]}, {name: b, columns: [{name: id, data_tests: [{relationships: {arguments: {to: ref('a'), field: id}}}]}]}]");
+    refused(
+        &[
+            ("models/a.sql", "select 1 as id"),
+            ("models/b.sql", "select 1 as id"),
+            ("models/p.yml", &related),
+        ],
+        "may not use `a`: it is private to group `g`",
+    );
+    Project::new(&[("models/a.sql", "select 1 as id"), ("models/p.yml", own)]).ok(&["build"]);
     let test = "unit_tests: [{name: u, model: a, given: [], expect: {format: csv, fixture: f}}]";
     refused(
         &[

@@ -3,6 +3,7 @@
 //! listed difference that no longer exists is a failure, too.
 
 mod external;
+mod listing;
 mod projects;
 mod seeds;
 
