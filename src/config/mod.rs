@@ -30,7 +30,9 @@ pub(crate) use selectors::{SelectorDefinition, YamlCriterion, parse_selectors};
 pub(crate) use shape::{
     Rules as ShapeRules, ValueRules, check_project, check_properties, check_shape, config_problem,
 };
-pub(crate) use yaml::{Key, Yaml, YamlMap, YamlValue, parse_yaml, unknown_keys};
+pub(crate) use yaml::{
+    Key, Yaml, YamlMap, YamlValue, parse_yaml, refuse_unknown_keys, unknown_keys,
+};
 
 /// Plain data without spans: the values of configs and variables.
 pub(crate) type Json = serde_json::Value;

@@ -1,7 +1,9 @@
 //! Reads the rendered `project.yml` (or `dbt_project.yml`) into typed options.
 
-use super::{ProjectFlags, Yaml, YamlMap, YamlValue, check_project, unknown_keys};
-use crate::diag::{Checked, Code, Diagnostic, nearest_name};
+use super::{
+    ProjectFlags, Yaml, YamlMap, YamlValue, check_project, refuse_unknown_keys, unknown_keys,
+};
+use crate::diag::{Checked, Code, Diagnostic};
 use crate::source::{FileId, Span};
 use serde::Serialize;
 use std::sync::Arc;
@@ -241,7 +243,10 @@ pub(crate) fn parse_project(file: FileId, tree: &Yaml) -> Checked<Option<Project
         return Checked::new(None, out);
     };
     check_project(tree, &mut out);
-    refuse_unknown_keys(map, &mut out);
+    // As in dbt, a project file has no other keys, so that a misspelled one is noticed.
+    let known = [KNOWN, RESOURCE_SECTIONS].concat();
+    refuse_unknown_keys(map, &known, "the project file", &mut out);
+    check_config_version(map, &mut out);
     let name = match map.get("name").and_then(Yaml::as_str) {
         Some(name) => name,
         None => {
@@ -382,18 +387,9 @@ pub(super) fn string_list(y: &Yaml, key: &str, out: &mut Vec<Diagnostic>) -> Vec
     list
 }
 
-/// As in dbt, a project file has no other keys, so that a misspelled one is noticed.
-fn refuse_unknown_keys(map: &YamlMap, out: &mut Vec<Diagnostic>) {
-    let known = [KNOWN, RESOURCE_SECTIONS].concat();
-    for (key, _) in map.iter().filter(|(key, _)| !known.contains(&&*key.text)) {
-        let message = format!("unknown key `{}` in the project file", key.text);
-        let d = Diagnostic::error(Code::YamlShape, message).primary(key.span, "nothing reads this");
-        out.push(d.did_you_mean(nearest_name(&key.text, known.iter().copied())));
-    }
-    let version = map.get("config-version").filter(|y| !y.is_null());
-    if let Some(version) =
-        version.filter(|y| !matches!(y.scalar_text().as_deref(), Some("2" | "2.0")))
-    {
+fn check_config_version(map: &YamlMap, out: &mut Vec<Diagnostic>) {
+    let Some(version) = map.get("config-version").filter(|y| !y.is_null()) else { return };
+    if !matches!(version.scalar_text().as_deref(), Some("2" | "2.0")) {
         let message = "`config-version` of a project file is 2";
         out.push(Diagnostic::error(Code::YamlShape, message).primary(version.span, ""));
     }

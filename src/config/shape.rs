@@ -129,21 +129,18 @@ const FRESHNESS: Rules = &[
     ("error_after", "M0", Keys(WINDOW)),
     ("filter", "T0", Nothing),
 ];
-const SOURCE_CONFIG: Rules = &[
-    ("enabled", "B", Nothing),
-    ("meta", "M", Nothing),
-    ("freshness", "M0", Keys(FRESHNESS)),
-    ("loaded_at_field", "T0", Nothing),
-    ("loaded_at_query", "T0", Nothing),
-];
-/// As `SOURCE_CONFIG`, but dbt takes an empty `meta` of a table for none.
-const TABLE_CONFIG: Rules = &[
-    ("enabled", "B", Nothing),
-    ("meta", "M0", Nothing),
-    ("freshness", "M0", Keys(FRESHNESS)),
-    ("loaded_at_field", "T0", Nothing),
-    ("loaded_at_query", "T0", Nothing),
-];
+const fn config_of_source(meta: TypeCodes) -> [(&'static str, TypeCodes, ValueRules); 5] {
+    [
+        ("enabled", "B", Nothing),
+        ("meta", meta, Nothing),
+        ("freshness", "M0", Keys(FRESHNESS)),
+        ("loaded_at_field", "T0", Nothing),
+        ("loaded_at_query", "T0", Nothing),
+    ]
+}
+const SOURCE_CONFIG: Rules = &config_of_source("M");
+/// dbt takes an empty `meta` of a table for none.
+const TABLE_CONFIG: Rules = &config_of_source("M0");
 const TABLE: Rules = &[
     ("name", "TD", Nothing),
     ("description", "T", Nothing),

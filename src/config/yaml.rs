@@ -424,18 +424,35 @@ fn merged(own: YamlMap, merges: Vec<Yaml>) -> YamlMap {
 
 /// Warns of each key of a mapping that is not in `known`.
 pub(crate) fn unknown_keys(map: &YamlMap, known: &[&str], what: &str, out: &mut Vec<Diagnostic>) {
-    for (key, _) in map.iter() {
-        if !known.contains(&&*key.text) {
-            out.push(
-                Diagnostic::dbt_warning(
-                    Code::UnknownKey,
-                    DbtEvent::CustomKeyInObjectDeprecation,
-                    format!("unknown key `{}` in {what}", key.text),
-                )
-                .primary(key.span, "nothing reads this")
-                .did_you_mean(nearest_name(&key.text, known.iter().copied())),
-            );
-        }
+    let event = DbtEvent::CustomKeyInObjectDeprecation;
+    report_unknown_keys(map, known, what, out, &|message| {
+        Diagnostic::dbt_warning(Code::UnknownKey, event, message)
+    });
+}
+
+/// Makes an error of each key of a mapping that is not in `known`.
+pub(crate) fn refuse_unknown_keys(
+    map: &YamlMap,
+    known: &[&str],
+    what: &str,
+    out: &mut Vec<Diagnostic>,
+) {
+    report_unknown_keys(map, known, what, out, &|message| {
+        Diagnostic::error(Code::YamlShape, message)
+    });
+}
+
+fn report_unknown_keys(
+    map: &YamlMap,
+    known: &[&str],
+    what: &str,
+    out: &mut Vec<Diagnostic>,
+    diagnostic: &dyn Fn(String) -> Diagnostic,
+) {
+    for (key, _) in map.iter().filter(|(key, _)| !known.contains(&&*key.text)) {
+        let d = diagnostic(format!("unknown key `{}` in {what}", key.text));
+        let near = nearest_name(&key.text, known.iter().copied());
+        out.push(d.primary(key.span, "nothing reads this").did_you_mean(near));
     }
 }
 

@@ -121,10 +121,9 @@ impl Console {
     /// Prints a line of progress or advice, unless quiet.
     pub(crate) fn say(&self, text: &str) {
         let lines = vec![DbtLine::note(text)];
-        if self.record(vec![("info", serde_json::json!({ "message": text }))], lines) {
-            return;
+        if !self.record(|| vec![("info", serde_json::json!({ "message": text }))], lines) {
+            self.show(text);
         }
-        self.show(text);
     }
 
     /// Prints a line of text that stands for no message of its own in the log.
@@ -136,13 +135,17 @@ impl Console {
 
     /// Writes what happened to the log file and, as JSON, to standard output: our own lines, and
     /// dbt's. One that dbt has, too, is one line with the members of both. Whether it was printed.
-    fn record(&self, own: Vec<(&'static str, serde_json::Value)>, lines: Vec<DbtLine>) -> bool {
+    fn record(
+        &self,
+        own: impl FnOnce() -> Vec<(&'static str, serde_json::Value)>,
+        lines: Vec<DbtLine>,
+    ) -> bool {
         let now = jiff::Timestamp::now();
         lines.iter().for_each(|line| self.log.write(now, line, &self.scrubber));
         if !self.json_lines() {
             return false;
         }
-        let mut own = own.into_iter().peekable();
+        let mut own = own().into_iter().peekable();
         let shared = lines.iter().rposition(|line| line.level > LogLevel::Debug);
         for (i, line) in lines.iter().enumerate() {
             let mut data = self.log.json(now, line);
@@ -261,7 +264,7 @@ impl Console {
     /// Emits an event: its data for machines, the text for people unless it is empty.
     pub(super) fn emit_event(&self, event: &'static str, data: serde_json::Value, text: &str) {
         let lines = if text.is_empty() { Vec::new() } else { vec![DbtLine::note(text)] };
-        if !self.record(vec![(event, data)], lines) && !text.is_empty() {
+        if !self.record(|| vec![(event, data)], lines) && !text.is_empty() {
             self.show(text);
         }
     }
@@ -327,10 +330,9 @@ impl Console {
     /// Prints a diagnostic. Warnings are left out if quiet, errors never are.
     pub(crate) fn diagnostic(&mut self, d: &Diagnostic) {
         let line = describe_diagnostic(d, render_diagnostic(d, &self.map, false));
-        if self.record(vec![("diagnostic", diagnostic_json(d, &self.map))], vec![line]) {
-            return;
+        if !self.record(|| vec![("diagnostic", diagnostic_json(d, &self.map))], vec![line]) {
+            self.show_diagnostic(d);
         }
-        self.show_diagnostic(d);
     }
 
     fn show_diagnostic(&self, d: &Diagnostic) {
@@ -351,8 +353,7 @@ impl Console {
             return self.diagnostic(diagnostic);
         }
         let lines = self.log.describe_event(event);
-        let own = if self.json_lines() { event_lines(event, &self.map) } else { Vec::new() };
-        if !self.record(own, lines) {
+        if !self.record(|| event_lines(event, &self.map), lines) {
             self.show_event(event);
         }
     }
@@ -626,8 +627,8 @@ impl Console {
 
     /// Prints the error that made the command fail, with hints.
     pub(crate) fn failure(&self, message: &str, hints: &[String]) {
-        let own = serde_json::json!({ "message": message, "hints": hints });
-        if self.record(vec![("error", own)], vec![DbtLine::failure(message)]) {
+        let own = || vec![("error", serde_json::json!({ "message": message, "hints": hints }))];
+        if self.record(own, vec![DbtLine::failure(message)]) {
             return;
         }
         let word = self.paint("error", AnsiColor::Red);
@@ -642,7 +643,7 @@ impl Console {
     /// Writes the first lines of the log: the version, and the command line without secrets.
     pub(crate) fn start_log(&mut self, invocation: &str, command: &str) {
         self.log.set_invocation(invocation);
-        self.record(Vec::new(), describe_command_start(command));
+        self.record(Vec::new, describe_command_start(command));
     }
 
     /// Writes the last line of the log.
@@ -650,7 +651,7 @@ impl Console {
         let now = jiff::Timestamp::now();
         let seconds = now.duration_since(self.log.started).as_secs_f64();
         let line = describe_command_end(command, is_success, seconds, now);
-        self.record(Vec::new(), vec![line]);
+        self.record(Vec::new, vec![line]);
     }
 
     /// The width of the terminal in columns. `None`: standard output is not a terminal.

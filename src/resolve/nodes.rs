@@ -231,9 +231,7 @@ impl NodeMaker<'_> {
             self.hooks(&mut node);
         }
         self.constraints(&mut node);
-        if node.config.enabled() {
-            refusals::check_node(&node, &mut self.out);
-        }
+        refusals::check_node(&node, &mut self.out);
         node
     }
 

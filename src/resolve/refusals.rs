@@ -26,8 +26,11 @@ const COLORS: &str = "aliceblue antiquewhite aqua aquamarine azure beige bisque 
     silver skyblue slateblue slategray slategrey snow springgreen steelblue tan teal thistle tomato turquoise violet \
     wheat white whitesmoke yellow yellowgreen";
 
-/// Reports what is wrong with a node that is enabled.
+/// Reports what is wrong with a node, if it is enabled.
 pub(super) fn check_node(node: &Node, out: &mut Vec<Diagnostic>) {
+    if !node.config.enabled() {
+        return;
+    }
     let found = [wrong_materialization(node), wrong_color(node), wrong_schema_change(node)];
     out.extend(found.into_iter().flatten());
     if has_contract(node) {
@@ -75,7 +78,7 @@ fn wrong_color(node: &Node) -> Option<Diagnostic> {
 }
 
 fn has_contract(node: &Node) -> bool {
-    node.config.map("contract").and_then(|c| c.get("enforced")).is_some_and(|v| *v == true)
+    node.typed.build().is_some_and(|config| config.has_contract)
 }
 
 /// Under a contract an incremental model may not ignore new columns, nor drop any.

@@ -226,9 +226,7 @@ impl NodeMaker<'_> {
             checksum: Checksum { name: "none".into(), value: String::new() },
             span: parsed.span,
         };
-        if node.config.enabled() {
-            refusals::check_node(&node, &mut self.out);
-        }
+        refusals::check_node(&node, &mut self.out);
         node
     }
 

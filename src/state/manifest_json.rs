@@ -166,24 +166,26 @@ fn metadata_json(manifest: &Manifest, metadata: &ArtifactMetadata) -> Json {
 /// The parents or the children of each node, as sorted ids. As in dbt, also of tests that have no
 /// place in the graph.
 fn linked_ids(manifest: &Manifest, children: bool) -> impl Iterator<Item = (String, Json)> {
-    let placed = manifest.nodes.iter().map(move |node| {
-        let mut ids = if children {
-            let children = manifest.graph.children(node.id);
-            let unplaced = manifest.unplaced.iter().filter(|n| n.depends_on.contains(&node.id));
-            let unplaced = unplaced.map(|n| artifact_id(&n.unique_id)).collect::<Vec<_>>();
-            [ids_of(manifest, &children), unplaced].concat()
-        } else {
-            ids_of(manifest, &node.depends_on)
-        };
-        ids.sort_unstable();
-        (node, ids)
+    let mut unplaced_children: HashMap<NodeId, Vec<Cow<'_, str>>> = HashMap::new();
+    for node in manifest.unplaced.iter().filter(|_| children) {
+        for parent in &node.depends_on {
+            unplaced_children.entry(*parent).or_default().push(artifact_id(&node.unique_id));
+        }
+    }
+    let placed = manifest.nodes.iter().map(move |node| match children {
+        true => {
+            let mut ids = ids_of(manifest, &manifest.graph.children(node.id));
+            ids.extend(unplaced_children.remove(&node.id).into_iter().flatten());
+            (node, ids)
+        }
+        false => (node, ids_of(manifest, &node.depends_on)),
     });
-    let unplaced = manifest.unplaced.iter().map(move |node| {
-        let mut ids = if children { Vec::new() } else { ids_of(manifest, &node.depends_on) };
-        ids.sort_unstable();
-        (node, ids)
+    let unplaced = manifest.unplaced.iter().map(move |node| match children {
+        true => (node, Vec::new()),
+        false => (node, ids_of(manifest, &node.depends_on)),
     });
-    placed.chain(unplaced).map(|(node, ids)| {
+    placed.chain(unplaced).map(|(node, mut ids)| {
+        ids.sort_unstable();
         let ids: Json = ids.iter().map(|id| Json::from(&**id)).collect();
         (artifact_id(&node.unique_id).into_owned(), ids)
     })

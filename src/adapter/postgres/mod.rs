@@ -40,6 +40,7 @@ use postgres::{CancelToken, Client, NoTls, SimpleQueryMessage, Statement};
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::io::{Read, Write};
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use wire::TlsNegotiator;
@@ -283,20 +284,13 @@ impl Postgres {
         sql: &str,
         each: &mut EachRow<'_>,
     ) -> Result<Vec<ExistingColumn>, EngineError> {
-        let all = split_statements(sql);
-        let Some(last) = all.last().cloned() else { return Ok(Vec::new()) };
+        let Some((before, last)) = split_last(sql) else { return Ok(Vec::new()) };
         let pooled = self.server.pooled;
         let each = RefCell::new(each);
         self.group(|client| {
-            if all.len() > 1 {
-                let before = &sql[..last.start];
-                client.batch_execute(before).map_err(|e| engine_error(&e, before))?;
-            }
+            run_before(client, before)?;
             let each = &mut **each.borrow_mut();
-            rows(client, &sql[last.clone()], each, pooled).map_err(|mut e| {
-                e.position = e.position.map(|(at, len)| (at + last.start, len));
-                e
-            })
+            rows(client, &sql[last.clone()], each, pooled).map_err(|e| moved(e, last.start))
         })
     }
 
@@ -455,6 +449,24 @@ fn copy(client: &mut Client, statement: &str, input: &mut dyn Read) -> Result<u6
     writer.finish().map_err(|e| engine_error(&e, statement))
 }
 
+/// The text before the last statement, if there is any, and where the last one is.
+fn split_last(sql: &str) -> Option<(Option<&str>, Range<usize>)> {
+    let all = split_statements(sql);
+    let last = all.last()?.clone();
+    Some(((all.len() > 1).then(|| &sql[..last.start]), last))
+}
+
+fn run_before(client: &mut Client, before: Option<&str>) -> Result<(), EngineError> {
+    let Some(before) = before else { return Ok(()) };
+    client.batch_execute(before).map_err(|e| engine_error(&e, before))
+}
+
+/// An error of a statement that begins at `start` of the whole text.
+fn moved(mut e: EngineError, start: usize) -> EngineError {
+    e.position = e.position.map(|(at, len)| (at + start, len));
+    e
+}
+
 /// The status of a statement as in dbt: `SELECT 5`, `INSERT 0 5`, `CREATE VIEW`.
 fn status(sql: &str, rows: Option<i64>) -> String {
     let last = split_statements(sql).pop().map_or("", |r| &sql[r]);
@@ -556,16 +568,12 @@ impl Warehouse for Postgres {
     }
 
     fn describe_query(&mut self, query: &SqlText) -> Result<Vec<ExistingColumn>, EngineError> {
-        let mut statements = split_statements(query.as_str());
-        let Some(last) = statements.pop() else { return Ok(Vec::new()) };
-        // A SQL header stands before the query, which may be good only after it.
-        for statement in statements {
-            self.execute(&SqlText::from(query.as_str()[statement].to_owned()))?;
-        }
-        let (lead, text) = (last.start, &query.as_str()[last]);
-        self.group(|client| describe(client, text)).map_err(|mut e| {
-            e.position = e.position.map(|(at, len)| (at + lead, len));
-            e
+        let sql = query.as_str();
+        let Some((before, last)) = split_last(sql) else { return Ok(Vec::new()) };
+        self.group(|client| {
+            // A SQL header stands before the query, which may be good only after it.
+            run_before(client, before)?;
+            describe(client, &sql[last.clone()]).map_err(|e| moved(e, last.start))
         })
     }
 
