@@ -94,11 +94,15 @@ pub(super) struct GlobalArgs {
     pub(super) no_favor_state: bool,
 
     /// Print errors and results only.
-    #[arg(short, long, global = true, help_heading = "Output")]
+    #[arg(short, long, global = true, overrides_with = "no_quiet", help_heading = "Output")]
     pub(super) quiet: bool,
+    #[arg(long, global = true, hide = true)]
+    no_quiet: bool,
     /// Print everything.
-    #[arg(short, long, global = true, help_heading = "Output")]
+    #[arg(short, long, global = true, overrides_with = "no_debug", help_heading = "Output")]
     pub(super) debug: bool,
+    #[arg(long, global = true, hide = true)]
+    no_debug: bool,
     /// Lines for people (text) or for machines (json).
     #[arg(long, global = true, value_enum, help_heading = "Output")]
     pub(super) log_format: Option<LogFormatArg>,
@@ -142,8 +146,10 @@ pub(super) struct GlobalArgs {
     /// The size in bytes at which a new log file is begun; 0 for none [default: 10485760].
     #[arg(long, global = true, value_name = "BYTES", hide = true)]
     pub(super) log_file_max_bytes: Option<u64>,
-    #[arg(long, global = true, hide = true)]
+    #[arg(long, global = true, hide = true, overrides_with = "no_single_threaded")]
     pub(super) single_threaded: bool,
+    #[arg(long, global = true, hide = true)]
+    no_single_threaded: bool,
 
     // Flags of dbt for features that Strata does not have. They are accepted so that scripts keep
     // working; `idle_flags` reports those that have no effect.
@@ -181,18 +187,51 @@ pub(super) struct GlobalArgs {
     use_colors_file: bool,
     #[arg(long, global = true, hide = true)]
     no_use_colors_file: bool,
+    #[arg(long, global = true, hide = true, overrides_with = "no_show_all_deprecations")]
+    pub(super) show_all_deprecations: bool,
     #[arg(long, global = true, hide = true)]
-    show_all_deprecations: bool,
-    #[arg(long, global = true, hide = true)]
+    no_show_all_deprecations: bool,
+    #[arg(long, global = true, hide = true, overrides_with = "no_macro_debugging")]
     macro_debugging: bool,
     #[arg(long, global = true, hide = true)]
+    no_macro_debugging: bool,
+    #[arg(long, global = true, hide = true, overrides_with = "no_log_cache_events")]
     log_cache_events: bool,
+    #[arg(long, global = true, hide = true)]
+    no_log_cache_events: bool,
+    #[arg(long, global = true, hide = true)]
+    partial_parse_file_diff: bool,
+    #[arg(long, global = true, hide = true)]
+    no_partial_parse_file_diff: bool,
+    #[arg(short = 'r', long, global = true, hide = true)]
+    record_timing_info: Option<String>,
+    #[arg(long, global = true, hide = true)]
+    use_fast_test_edges: bool,
+    #[arg(long, global = true, hide = true)]
+    no_use_fast_test_edges: bool,
+    #[arg(long, global = true, hide = true, overrides_with = "no_upload_to_artifacts_ingest_api")]
+    upload_to_artifacts_ingest_api: bool,
+    #[arg(long, global = true, hide = true)]
+    no_upload_to_artifacts_ingest_api: bool,
+}
+
+impl Cli {
+    /// Flags that are given and have no effect, each with the reason.
+    pub(super) fn idle_flags(&self) -> Vec<(&'static str, &'static str)> {
+        let command = [
+            ("--sqlparse", self.command.selection().is_some_and(|s| s.sqlparse.is_some())),
+            ("--export-saved-queries", self.command.exports_saved_queries()),
+            ("--static", self.command.is_static()),
+        ];
+        let given = self.global.unused().into_iter().chain(command).filter(|(_, given)| *given);
+        given.filter_map(|(flag, _)| Some((flag, why_idle_flag(flag)?))).collect()
+    }
 }
 
 impl GlobalArgs {
-    /// Flags that are given and have no effect, each with the reason.
-    pub(super) fn idle_flags(&self) -> Vec<(&'static str, &'static str)> {
-        let all = [
+    /// The flags that have no effect, and whether each is given.
+    fn unused(&self) -> Vec<(&'static str, bool)> {
+        vec![
             ("--use-colors-file", self.use_colors_file),
             ("--printer-width", self.printer_width.is_some()),
             ("--partial-parse-file-path", self.partial_parse_file_path.is_some()),
@@ -202,9 +241,9 @@ impl GlobalArgs {
             ("--cache-selected-only", self.cache_selected_only),
             ("--macro-debugging", self.macro_debugging),
             ("--log-cache-events", self.log_cache_events),
-        ];
-        let given = all.into_iter().filter(|(_, given)| *given);
-        given.filter_map(|(flag, _)| Some((flag, why_idle_flag(flag)?))).collect()
+            ("--record-timing-info", self.record_timing_info.is_some()),
+            ("--upload-to-artifacts-ingest-api", self.upload_to_artifacts_ingest_api),
+        ]
     }
 }
 
@@ -213,6 +252,11 @@ fn why_idle_flag(flag: &str) -> Option<&'static str> {
     match flag {
         "--partial-parse-file-path" => Some("it is kept below the target path"),
         "--log-cache-events" => Some("`--debug` prints all there is"),
+        "--record-timing-info" => Some("there is no profile of Python to write"),
+        "--upload-to-artifacts-ingest-api" => Some("nothing is uploaded"),
+        "--sqlparse" => Some("no such parser is used"),
+        "--export-saved-queries" => Some("saved queries are exported by dbt Cloud"),
+        "--static" => Some("there is no page to put the artifacts into"),
         _ => why_idle(&flag.trim_start_matches('-').replace('-', "_")),
     }
 }
@@ -237,6 +281,8 @@ pub(super) struct SelectionArgs {
     /// Only nodes of these types.
     #[arg(long, num_args = 1.., action = clap::ArgAction::Append, value_name = "TYPE", alias = "resource-types", help_heading = "Selection")]
     pub(super) resource_type: Vec<String>,
+    #[arg(long, hide = true, value_name = "YAML")]
+    sqlparse: Option<String>,
     /// No nodes of these types.
     #[arg(long, num_args = 1.., action = clap::ArgAction::Append, value_name = "TYPE", alias = "exclude-resource-types", help_heading = "Selection")]
     pub(super) exclude_resource_type: Vec<String>,
@@ -256,16 +302,41 @@ pub(super) struct BuildArgs {
     /// Keep failing rows of tests in tables.
     #[arg(long)]
     pub(super) store_failures: bool,
-    /// Read no rows: check that the SQL runs.
-    #[arg(long)]
-    pub(super) empty: bool,
+    #[command(flatten)]
+    pub(super) rows: EmptyArgs,
     /// Publish first, then test, as dbt does.
     #[arg(long)]
     pub(super) no_audit: bool,
     #[command(flatten)]
+    pub(super) unused: UnusedBuildArgs,
+    #[command(flatten)]
     pub(super) changed: ChangedArgs,
     #[command(flatten)]
     pub(super) times: EventTimeArgs,
+}
+
+#[derive(Args, Debug, Default)]
+pub(super) struct EmptyArgs {
+    /// Read no rows: check that the SQL runs.
+    #[arg(long, overrides_with = "no_empty")]
+    pub(super) empty: bool,
+    #[arg(long, hide = true)]
+    no_empty: bool,
+}
+
+/// Flags of dbt's `build` that have no effect.
+#[derive(Args, Debug, Default)]
+pub(super) struct UnusedBuildArgs {
+    #[arg(long, hide = true, overrides_with = "no_export_saved_queries")]
+    export_saved_queries: bool,
+    #[arg(long, hide = true)]
+    no_export_saved_queries: bool,
+    #[arg(long, hide = true)]
+    include_saved_query: bool,
+    #[arg(long, hide = true)]
+    no_include_saved_query: bool,
+    #[arg(long, hide = true)]
+    show: bool,
 }
 
 /// Which event times are built and read.
@@ -297,6 +368,19 @@ impl ChangedArgs {
         let assume_sources = self.assume_sources_unchanged;
         self.changed.then_some(ChangeOptions { assume_sources, edits_only: false })
     }
+}
+
+/// How templates are rendered.
+#[derive(Args, Debug, Default)]
+pub(super) struct RenderingArgs {
+    /// Render incremental models as if there was no table.
+    #[arg(short, long)]
+    pub(super) full_refresh: bool,
+    #[arg(long, hide = true, overrides_with = "no_introspect")]
+    introspect: bool,
+    /// Ask the database nothing while templates are rendered.
+    #[arg(long)]
+    pub(super) no_introspect: bool,
 }
 
 /// Flags of `watch`.
@@ -338,9 +422,8 @@ pub(super) enum Command {
         /// Rebuild incremental models from nothing.
         #[arg(short, long)]
         full_refresh: bool,
-        /// Read no rows: check that the SQL runs.
-        #[arg(long)]
-        empty: bool,
+        #[command(flatten)]
+        rows: EmptyArgs,
         #[command(flatten)]
         times: EventTimeArgs,
     },
@@ -366,9 +449,14 @@ pub(super) enum Command {
     Snapshot {
         #[command(flatten)]
         selection: SelectionArgs,
+        #[command(flatten)]
+        rows: EmptyArgs,
     },
     /// Build and test again what did not succeed in the last run (or that of --state).
-    Retry,
+    Retry {
+        #[arg(short, long, hide = true)]
+        full_refresh: bool,
+    },
     /// Make views of the relations of another state (--state), where there is nothing yet.
     Clone {
         #[command(flatten)]
@@ -401,9 +489,15 @@ pub(super) enum Command {
         /// Compile this text instead.
         #[arg(long, value_name = "SQL")]
         inline: Option<String>,
-        /// Ask the database nothing.
+        #[command(flatten)]
+        rendering: RenderingArgs,
+        #[command(flatten)]
+        rows: EmptyArgs,
+        #[arg(long, hide = true, overrides_with = "no_inject_ephemeral_ctes")]
+        inject_ephemeral_ctes: bool,
+        /// Leave out the queries of ephemeral models.
         #[arg(long)]
-        no_introspect: bool,
+        no_inject_ephemeral_ctes: bool,
         /// Print the SQL of each node as text, or as a JSON object with its name.
         #[arg(long, value_enum, default_value = "text")]
         output: ShowOutput,
@@ -432,6 +526,11 @@ pub(super) enum Command {
         /// Show this query instead.
         #[arg(long, value_name = "SQL")]
         inline: Option<String>,
+        /// Show this query instead, which is no template.
+        #[arg(long, value_name = "SQL", conflicts_with = "inline")]
+        inline_direct: Option<String>,
+        #[command(flatten)]
+        rendering: RenderingArgs,
         /// How many rows; -1 for all.
         #[arg(long, default_value_t = 5, allow_negative_numbers = true)]
         limit: i64,
@@ -536,6 +635,8 @@ pub(super) enum DocsCommand {
         /// Write a catalog without relations.
         #[arg(long)]
         empty_catalog: bool,
+        #[arg(long = "static", hide = true)]
+        is_static: bool,
     },
 }
 
@@ -632,7 +733,7 @@ impl Command {
             Command::Test { .. } => "test",
             Command::Seed { .. } => "seed",
             Command::Snapshot { .. } => "snapshot",
-            Command::Retry => "retry",
+            Command::Retry { .. } => "retry",
             Command::Clone { .. } => "clone",
             Command::Plan { .. } => "plan",
             Command::Watch { .. } => "watch",
@@ -682,6 +783,14 @@ impl Command {
             Command::Export { command } => Some(command.selection()),
             _ => None,
         }
+    }
+
+    fn exports_saved_queries(&self) -> bool {
+        matches!(self, Command::Build { run, .. } if run.unused.export_saved_queries)
+    }
+
+    fn is_static(&self) -> bool {
+        matches!(self, Command::Docs { command: DocsCommand::Generate { is_static: true, .. } })
     }
 
     /// The event times of a command that builds.

@@ -413,7 +413,7 @@ impl Flags {
             ("DEBUG", Json::from(self.style.debug)),
             ("QUIET", Json::from(self.style.quiet)),
             ("NO_PRINT", Json::from(!self.style.print)),
-            ("INTROSPECT", Json::from(true)),
+            ("INTROSPECT", Json::from(introspects(cli))),
             (
                 "TARGET_PATH",
                 self.target_path.as_ref().map_or(Json::Null, |p| Json::from(p.as_str())),
@@ -472,7 +472,20 @@ fn full_refresh(cli: &Cli) -> bool {
         Command::Run { full_refresh, .. }
         | Command::Seed { full_refresh, .. }
         | Command::Clone { full_refresh, .. } => *full_refresh,
+        Command::Compile { rendering, .. } | Command::Show { rendering, .. } => {
+            rendering.full_refresh
+        }
         _ => false,
+    }
+}
+
+fn introspects(cli: &Cli) -> bool {
+    use super::args::Command;
+    match &cli.command {
+        Command::Compile { rendering, .. } | Command::Show { rendering, .. } => {
+            !rendering.no_introspect
+        }
+        _ => true,
     }
 }
 
@@ -488,8 +501,10 @@ fn store_failures(cli: &Cli) -> bool {
 fn empty(cli: &Cli) -> bool {
     use super::args::Command;
     match &cli.command {
-        Command::Build { run, .. } | Command::Plan { run, .. } => run.empty,
-        Command::Run { empty, .. } => *empty,
+        Command::Build { run, .. } | Command::Plan { run, .. } => run.rows.empty,
+        Command::Run { rows, .. }
+        | Command::Snapshot { rows, .. }
+        | Command::Compile { rows, .. } => rows.empty,
         _ => false,
     }
 }

@@ -504,3 +504,51 @@ fn arguments_of_a_macro_are_a_mapping() {
     let cli = parse(&["run-operation", "m"]).unwrap();
     assert!(matches!(&cli.command, Command::RunOperation { args, .. } if args == "{}"));
 }
+
+/// dbt's flags that are refused here: leftovers of its own, the version behind a command, and a
+/// selection where nothing is selected.
+const REFUSED: &[&str] = &[
+    "--deprecated-defer",
+    "--deprecated-favor-state",
+    "--deprecated-no-print",
+    "--deprecated-print",
+    "--deprecated-state",
+    "--version",
+    "-V",
+    "-v",
+];
+
+#[derive(serde::Deserialize)]
+struct DbtCommand {
+    command: String,
+    flags: std::collections::BTreeMap<String, Option<String>>,
+}
+
+#[test]
+fn each_flag_of_dbt_is_taken() {
+    let table = include_str!("../../tests/dbt/flags.json");
+    let commands: Vec<DbtCommand> = serde_json::from_str(table).unwrap();
+    let mut tried = 0;
+    // The site with the docs is not part of this tool.
+    for DbtCommand { command, flags } in commands.iter().filter(|c| c.command != "docs serve") {
+        let needed: &[&str] = if command == "run-operation" { &["macro"] } else { &[] };
+        for (flag, value) in flags.iter().filter(|(flag, _)| !REFUSED.contains(&flag.as_str())) {
+            let mut words: Vec<&str> = command.split(' ').collect();
+            words.extend(needed);
+            words.push(flag);
+            words.extend(value.as_deref());
+            if flag == "--source" {
+                words.extend(["--add-package", "a/b@1.0.0"]);
+            }
+            let is_taken = parse(&words).is_ok();
+            let selects = flag != "--indirect-selection" || !selects_nothing(command);
+            assert_eq!(is_taken, selects, "{words:?}: {:?}", parse(&words).err());
+            tried += 1;
+        }
+    }
+    assert!(tried > 1000, "{tried} flags in the table");
+}
+
+fn selects_nothing(command: &str) -> bool {
+    ["clean", "debug", "deps", "init", "parse", "retry", "run-operation"].contains(&command)
+}

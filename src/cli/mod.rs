@@ -79,7 +79,7 @@ pub fn main(arguments: Vec<String>) -> ! {
             std::process::exit(i32::from(Exit::unusable().code))
         }
     };
-    for (flag, why) in cli.global.idle_flags() {
+    for (flag, why) in cli.idle_flags() {
         console.diagnostic(&Diagnostic::warning(
             Code::Ignored,
             format!("`{flag}` has no effect: {why}"),
@@ -113,7 +113,7 @@ fn repeat_command(
     flags: Flags,
     system: &dyn System,
 ) -> Result<Option<(Cli, Flags)>, OpsError> {
-    if !matches!(cli.command, Command::Retry) {
+    if !matches!(cli.command, Command::Retry { .. }) {
         return Ok(Some((cli, flags)));
     }
     let Some(retried) = find_retried_command(&cli, &flags, system)? else { return Ok(None) };
@@ -230,7 +230,7 @@ mod tests {
 
     #[test]
     fn a_flag_without_an_effect_is_told_with_its_reason() {
-        let idle = |words: &[&str]| parse(words).global.idle_flags();
+        let idle = |words: &[&str]| parse(words).idle_flags();
         assert!(idle(&["ls", "--static-parser", "--no-populate-cache", "--no-cache"]).is_empty());
         assert_eq!(
             idle(&["ls", "--printer-width", "80", "--log-cache-events", "--populate-cache"]),
@@ -238,6 +238,20 @@ mod tests {
                 ("--printer-width", "lines are as wide as the terminal"),
                 ("--populate-cache", "what is there is read as far as a command needs it"),
                 ("--log-cache-events", "`--debug` prints all there is"),
+            ]
+        );
+        assert_eq!(
+            idle(&[
+                "build",
+                "--sqlparse",
+                "{}",
+                "--export-saved-queries",
+                "--no-empty",
+                "--no-debug"
+            ]),
+            [
+                ("--sqlparse", "no such parser is used"),
+                ("--export-saved-queries", "saved queries are exported by dbt Cloud"),
             ]
         );
     }

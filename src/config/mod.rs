@@ -24,7 +24,9 @@ pub(crate) use exports::{
 pub(crate) use flags::{COMPARE_UNRENDERED, ProjectFlags, why_idle};
 pub(crate) use packages::{PackageSource, PackageSpec, PackageUrl, PackagesFile, parse_packages};
 pub(crate) use profiles::{ProfileOptions, parse_profile};
-pub(crate) use project::{PathKind, ProjectOptions, parse_project, renders_late};
+pub(crate) use project::{
+    CommentText, PathKind, ProjectOptions, QueryCommentOption, parse_project, renders_late,
+};
 pub(crate) use scalar::{float_text, is_whole, python_json, python_quoted, python_str};
 pub(crate) use selectors::{SelectorDefinition, YamlCriterion, parse_selectors};
 pub(crate) use shape::{

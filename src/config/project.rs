@@ -88,6 +88,49 @@ pub(crate) struct DispatchEntry {
     pub(crate) search_order: Vec<String>,
 }
 
+/// `query-comment:`, the comment that statements carry.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub(crate) struct QueryCommentOption {
+    pub(crate) text: CommentText,
+    /// Whether it stands after the statements.
+    pub(crate) append: bool,
+    pub(crate) span: Option<Span>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub(crate) enum CommentText {
+    /// The project file does not say.
+    #[default]
+    Usual,
+    None,
+    /// The body of a macro with the parameters `connection_name` and `node`.
+    Written(String),
+}
+
+impl QueryCommentOption {
+    /// Reads a text, or a mapping of `comment` and `append`. `job-label` is BigQuery's.
+    fn read(map: &YamlMap) -> QueryCommentOption {
+        let Some(given) = map.get("query-comment") else { return QueryCommentOption::default() };
+        let (text, append) = match given.as_map() {
+            Some(keys) => (
+                keys.get("comment").map_or(CommentText::Usual, CommentText::read),
+                keys.get("append").and_then(Yaml::as_bool).unwrap_or(false),
+            ),
+            None => (CommentText::read(given), false),
+        };
+        QueryCommentOption { text, append, span: Some(given.span) }
+    }
+}
+
+impl CommentText {
+    fn read(given: &Yaml) -> CommentText {
+        match given.as_str() {
+            Some(text) if !text.is_empty() => CommentText::Written(text.to_owned()),
+            _ => CommentText::None,
+        }
+    }
+}
+
 /// The content of a project file, with defaults for missing values.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct ProjectOptions {
@@ -106,6 +149,7 @@ pub(crate) struct ProjectOptions {
     pub(crate) unrendered: Option<Yaml>,
     pub(crate) on_run_start: Vec<(String, Span)>,
     pub(crate) on_run_end: Vec<(String, Span)>,
+    pub(crate) query_comment: QueryCommentOption,
     pub(crate) dispatch: Vec<DispatchEntry>,
     /// Database, schema, identifier.
     pub(crate) quoting: [Option<bool>; 3],
@@ -297,6 +341,7 @@ pub(crate) fn parse_project(file: FileId, tree: &Yaml) -> Checked<Option<Project
         unrendered: None,
         on_run_start: read_strings(map, "on-run-start", &mut out).unwrap_or_default(),
         on_run_end: read_strings(map, "on-run-end", &mut out).unwrap_or_default(),
+        query_comment: QueryCommentOption::read(map),
         dispatch: Vec::new(),
         quoting: [None; 3],
         flags: ProjectFlags::default(),

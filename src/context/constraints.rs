@@ -54,7 +54,7 @@ pub(super) fn resolve_references<'a>(
 pub(super) fn constraint_suffix(session: &RenderSession) -> String {
     let builds = session.builds_candidate();
     let unique = session.project.target.engine.capabilities.unique_constraint_names;
-    if builds && unique { "__candidate".to_owned() } else { String::new() }
+    if builds && unique { "__dbt_tmp".to_owned() } else { String::new() }
 }
 
 /// Resolves the `to:` of a foreign key.

@@ -72,7 +72,7 @@ impl Object for Exceptions {
                 let query = args.get(1, "sql_columns").map(to_json).unwrap_or_default();
                 let differences = render_mismatches(&contract, &query);
                 format!(
-                    "the columns of `{}` are not those of its contract\n{differences}",
+                    "This model has an enforced contract that failed.\nThe columns of `{}` are not those of its contract:\n{differences}",
                     session.subject.name
                 )
             }

@@ -522,11 +522,11 @@ const PARSE_ERRORS: &[(&str, &str)] = &[
     ("{{ try_or_compiler_error('told', ref) }}", "told"),
     (
         "{% do store_result('r', 1) %}{% do load_result('r') %}{{ load_result('r') }}",
-        "the result `r` was loaded before",
+        "The 'statement' result named 'r' has already been loaded into a variable",
     ),
     (
         "{{ adapter.dispatch('nothing')() }}",
-        "no macro `nothing` for this adapter; searched for duckdb__nothing, default__nothing",
+        "In dispatch: No macro named 'nothing' found for this adapter; searched for duckdb__nothing, default__nothing",
     ),
     ("{{ adapter.parse_index({}) }}", "an index needs `columns`: 'columns' is a required property"),
     (

@@ -61,7 +61,9 @@ pub(super) fn install_statements(out: &mut FastMap<&'static str, Value>) {
                     (Value::from("data"), result.data),
                     (Value::from("table"), result.table),
                 ])),
-                None => Err(error(format!("the result `{name}` was loaded before"))),
+                None => Err(error(format!(
+                    "The 'statement' result named '{name}' has already been loaded into a variable"
+                ))),
             }
         }),
     );

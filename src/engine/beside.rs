@@ -3,9 +3,10 @@
 use super::{Dialect, EngineSpec, Relation, ScratchTables};
 use crate::hash::md5_hex;
 
-/// The name under which the next version of a relation is built.
+/// The name under which the next version of a relation is built. It is dbt's, so that what a database's users have set up for
+/// such names (filters of monitoring, replication, backups) holds, and what an interrupted dbt left there is replaced.
 pub(crate) fn candidate_name(relation: &Relation, dialect: Dialect) -> Relation {
-    beside(relation, "__candidate", dialect)
+    beside(relation, "__dbt_tmp", dialect)
 }
 
 /// The name under which a version that failed its tests is kept for inspection.
@@ -13,9 +14,20 @@ pub(crate) fn rejected_name(relation: &Relation, dialect: Dialect) -> Relation {
     beside(relation, "__rejected", dialect)
 }
 
+/// The name under which dbt keeps the old version while it puts the new one in its place. Nothing is built under it here; what an
+/// interrupted dbt left is dropped.
+pub(crate) fn backup_name(relation: &Relation, dialect: Dialect) -> Relation {
+    beside(relation, "__dbt_backup", dialect)
+}
+
 /// The name of a relation, and the names that its build may use beside it.
-pub(crate) fn helper_names(relation: &Relation, dialect: Dialect) -> [Relation; 3] {
-    [relation.clone(), candidate_name(relation, dialect), rejected_name(relation, dialect)]
+pub(crate) fn helper_names(relation: &Relation, dialect: Dialect) -> [Relation; 4] {
+    [
+        relation.clone(),
+        candidate_name(relation, dialect),
+        rejected_name(relation, dialect),
+        backup_name(relation, dialect),
+    ]
 }
 
 /// The name of a table for rows that only the current build may see: a temporary table of the
@@ -55,7 +67,7 @@ fn beside(relation: &Relation, suffix: &str, dialect: Dialect) -> Relation {
 /// Whether a name is one that a build uses beside a relation. Users may have such names too, so
 /// callers that drop relations ask this only about relations that a swap cannot recreate.
 pub(crate) fn is_helper_name(name: &str) -> bool {
-    name.ends_with("__candidate") || name.ends_with("__rejected")
+    ["__dbt_tmp", "__rejected", "__dbt_backup"].iter().any(|suffix| name.ends_with(suffix))
 }
 
 #[cfg(test)]
@@ -70,9 +82,10 @@ mod tests {
         let names = helper_names(&t, duckdb::DIALECT);
         let found = names.each_ref().map(|r| (r.identifier(), r.schema(), r.kind));
         let view = Some(RelationKind::View);
-        let expected = ["t", "t__candidate", "t__rejected"].map(|name| (name, Some("s"), view));
+        let expected =
+            ["t", "t__dbt_tmp", "t__rejected", "t__dbt_backup"].map(|name| (name, Some("s"), view));
         assert_eq!(found, expected);
-        assert_eq!(["t__candidate", "t__rejected", "t"].map(is_helper_name), [true, true, false]);
+        assert_eq!(["t__dbt_tmp", "t__rejected", "t"].map(is_helper_name), [true, true, false]);
         let scratch = [&TRANSACTIONAL, &POINTER].map(|engine| scratch_name(&t, engine));
         assert_eq!(scratch[0].path, [None, None, Some("strata_delta".into())]);
         assert_eq!(scratch[1].short(), "s.t__delta");
@@ -87,12 +100,12 @@ mod tests {
         assert!(ca.identifier().len() <= 63 && ca.identifier() != cb.identifier());
         assert_eq!(
             candidate_name(&a, duckdb::DIALECT).identifier(),
-            format!("{}__candidate", "x".repeat(60))
+            format!("{}__dbt_tmp", "x".repeat(60))
         );
         let wide = Relation::new(None, Some("s"), &"ä".repeat(30));
         let cut = candidate_name(&wide, postgres::DIALECT);
-        let kept = "ä".repeat(21);
+        let kept = "ä".repeat(22);
         let rest = cut.identifier().strip_prefix(&kept).unwrap();
-        assert!(rest.starts_with('_') && rest.ends_with("__candidate"), "{rest}: no half letters");
+        assert!(rest.starts_with('_') && rest.ends_with("__dbt_tmp"), "{rest}: no half letters");
     }
 }

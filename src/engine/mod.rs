@@ -9,6 +9,7 @@
 mod abilities;
 mod beside;
 mod cell;
+mod comment;
 mod connection;
 mod dialect;
 pub(crate) mod duckdb;
@@ -35,9 +36,10 @@ pub(crate) use abilities::{
     WriteConcurrency,
 };
 pub(crate) use beside::{
-    candidate_name, helper_names, is_helper_name, rejected_name, scratch_name,
+    backup_name, candidate_name, helper_names, is_helper_name, rejected_name, scratch_name,
 };
 pub(crate) use cell::{Cell, Table};
+pub(crate) use comment::{CommentPlace, QueryComment};
 pub(crate) use connection::{Connection, Lease};
 pub(crate) use dialect::{Dialect, ReferenceName};
 pub(crate) use error::{EngineError, EngineErrorKind};

@@ -2,7 +2,7 @@
 
 use super::{
     Cell, Content, EngineError, EngineSpec, ExistingColumn, ExistingRelation, ParquetFile,
-    Relation, RelationKind, Reply, SeedLoad, SeedLoadReport, Table,
+    QueryComment, Relation, RelationKind, Reply, SeedLoad, SeedLoadReport, Table,
 };
 use crate::source::SqlText;
 use std::ops::ControlFlow;
@@ -76,6 +76,12 @@ pub(crate) trait Warehouse: Send {
     fn engine(&self) -> &'static EngineSpec;
     fn version(&mut self) -> Result<String, EngineError>;
 
+    /// Sets the comment that `execute` and `stream_rows` send along from now on, and returns the one before. An engine
+    /// whose statements nobody watches ignores it.
+    fn set_comment(&mut self, comment: Option<Arc<QueryComment>>) -> Option<Arc<QueryComment>> {
+        let _ = comment;
+        None
+    }
     fn begin(&mut self) -> Result<(), EngineError>;
     fn commit(&mut self) -> Result<(), EngineError>;
     fn rollback(&mut self) -> Result<(), EngineError>;

@@ -130,7 +130,7 @@ enum HeaderError {
 
 /// The error for a dispatch without a matching macro.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("no macro `{name}`{within} for this adapter; searched for {}", .searched.join(", "))]
+#[error("In dispatch: No macro named '{name}' found{within} for this adapter; searched for {}", .searched.join(", "))]
 pub(crate) struct DispatchError {
     name: String,
     within: String,
@@ -541,7 +541,7 @@ impl MacroRegistry {
             Some(i) => Ok(&self.defs[i]),
             None => {
                 let within =
-                    namespace.map(|ns| format!(" of namespace `{ns}`")).unwrap_or_default();
+                    namespace.map(|ns| format!(" in namespace `{ns}`")).unwrap_or_default();
                 Err(DispatchError { name: name.to_owned(), within, searched })
             }
         }

@@ -120,8 +120,8 @@ mod tests {
         // A seed may fill a source, but a temporary relation must not be a source.
         let source = output("s.orders", "source.x", OutputRole::Read);
         assert!(messages(&[a.clone(), source]).is_empty());
-        let beside = output("s.orders__candidate", "model.a", OutputRole::Helper);
-        let taken = output("s.orders__candidate", "source.y", OutputRole::Read);
+        let beside = output("s.orders__dbt_tmp", "model.a", OutputRole::Helper);
+        let taken = output("s.orders__dbt_tmp", "source.y", OutputRole::Read);
         assert_eq!(messages(&[a, beside, taken]).len(), 1);
     }
 }

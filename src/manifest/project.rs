@@ -1,7 +1,7 @@
 //! The manifest: the whole project with its macros and nodes.
 
 use super::{Graph, Node, NodeId, NodeLookup, UniqueId};
-use crate::config::{Json, JsonMap};
+use crate::config::{Json, JsonMap, QueryCommentOption};
 use crate::engine::{Dialect, Target};
 use crate::hash::FastMap;
 use camino::Utf8PathBuf;
@@ -25,6 +25,7 @@ pub(crate) struct ProjectInfo {
     pub(crate) target_path: Utf8PathBuf,
     /// The folders that `docs generate` copies, relative to the project.
     pub(crate) asset_paths: Vec<String>,
+    pub(crate) query_comment: QueryCommentOption,
     /// `flags: state_modified_compare_more_unrendered_values`.
     pub(crate) compare_unrendered: bool,
 }

@@ -88,7 +88,7 @@ pub(super) fn store_external(
     steps.run_hooks(HookTime::BeforeOutside)?;
     steps.run_hooks(HookTime::BeforeInside)?;
     let place = find_place(job, &target, steps)?;
-    let written = if place.can_move() { place.beside("candidate") } else { place.clone() };
+    let written = if place.can_move() { place.beside("dbt_tmp") } else { place.clone() };
     job.drop_leftover(&candidate, steps)?;
     drop_scratch(job, &scratch, steps)?;
     keep_rows(job, &scratch, steps)?;
@@ -218,18 +218,18 @@ mod tests {
                 is_folder,
                 adds: false,
             };
-            let found = place.beside("candidate");
+            let found = place.beside("dbt_tmp");
             (found.location, found.read_location, place.can_move())
         };
         let of = |a: &str, b: &str, can_move: bool| (a.to_owned(), b.to_owned(), can_move);
         assert_eq!(
             beside("out/a.csv.gz", "out/a.csv.gz", false),
-            of("out/a__candidate.csv.gz", "out/a__candidate.csv.gz", true)
+            of("out/a__dbt_tmp.csv.gz", "out/a__dbt_tmp.csv.gz", true)
         );
-        assert_eq!(beside("a", "a", false), of("a__candidate", "a__candidate", true));
+        assert_eq!(beside("a", "a", false), of("a__dbt_tmp", "a__dbt_tmp", true));
         assert_eq!(
             beside("/x.y/a.b", "/x.y/a.b/*/*.csv", true),
-            of("/x.y/a.b__candidate", "/x.y/a.b__candidate/*/*.csv", true)
+            of("/x.y/a.b__dbt_tmp", "/x.y/a.b__dbt_tmp/*/*.csv", true)
         );
         assert!(!beside("s3://b/a.csv", "s3://b/a.csv", false).2);
     }

@@ -11,6 +11,9 @@ use crate::engine::RelationKind;
 use crate::manifest::{Materialization, OnConfigurationChange};
 use crate::outcome::NodeError;
 
+const CHANGES_FOUND: &str =
+    "Configuration changes were identified and `on_configuration_change` was set to";
+
 pub(super) fn store_materialized_view(
     job: &MaterializationJob,
     steps: &mut dyn Steps,
@@ -22,22 +25,24 @@ pub(super) fn store_materialized_view(
         true if on_change != OnConfigurationChange::Apply => describe_changes(job, steps)?,
         _ => String::new(),
     };
+    let shown = job.target.render(job.engine.dialect);
     if changes.is_empty() {
+        if is_there {
+            steps.log(format!("Applying REPLACE to: {shown}"));
+        }
         return store_full(Materialization::MaterializedView, job, steps);
     }
-    let name = job.target.short();
     if on_change == OnConfigurationChange::Fail {
-        let message = format!("{name} has other indexes than its config: {changes}");
+        let message = format!("{CHANGES_FOUND} `fail` for `{shown}`: {changes}");
         let mut e = job.mistake(message);
-        e.diagnostic.help.push(
-            "`on_configuration_change: fail` stops here; `apply` or --full-refresh makes it as the config says".to_owned(),
-        );
+        e.diagnostic
+            .help
+            .push("`apply`, or --full-refresh, makes its indexes as the config says".to_owned());
         return Err(e);
     }
-    steps.warn(format!(
-        "{name} has other indexes than its config ({changes}); `on_configuration_change: continue` leaves it as it is"
-    ));
-    steps.skip(format!("skip {}", job.target.render(job.engine.dialect)));
+    steps
+        .warn(format!("{CHANGES_FOUND} `continue` for `{shown}`, which stays as it is: {changes}"));
+    steps.skip(format!("skip {shown}"));
     let passed = steps.audit(&AuditSubject::Inside)?;
     Ok(if passed {
         MaterializationOutcome::Published

@@ -114,6 +114,8 @@ pub(crate) trait Steps {
     fn ask_macro(&mut self, call: &PublicMacroCall) -> Result<String, NodeError>;
     /// Tells the user something that does not stop the build.
     fn warn(&mut self, message: String);
+    /// Writes a line into the log, which is shown with `--debug`.
+    fn log(&mut self, message: String);
     /// Says in the results that nothing was done.
     fn skip(&mut self, message: String);
     /// The path of a file, which is relative to the project's folder.

@@ -4,7 +4,7 @@ use super::candidate::{audit_and_publish, candidate_of, create_indexes};
 use super::{
     HookTime, MaterializationJob, MaterializationOutcome, PublicMacroArg, PublicMacroCall, Steps,
 };
-use crate::engine::RelationKind;
+use crate::engine::{RelationKind, backup_name};
 use crate::manifest::Materialization;
 use crate::outcome::NodeError;
 
@@ -24,6 +24,7 @@ pub(super) fn store_full(
     }
     steps.run_hooks(HookTime::BeforeInside)?;
     job.drop_leftover(&candidate, steps)?;
+    job.drop_leftover(&backup_name(&job.target, job.engine.dialect), steps)?;
     if let Some(name) = materialization.create_macro() {
         let mut args = vec![PublicMacroArg::Relation(candidate.clone()), PublicMacroArg::Compiled];
         if name == CREATE_TABLE {

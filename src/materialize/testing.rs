@@ -101,6 +101,10 @@ impl Steps for FakeSteps {
         self.note(format!("warn {message}"));
     }
 
+    fn log(&mut self, message: String) {
+        self.note(format!("log {message}"));
+    }
+
     fn skip(&mut self, message: String) {
         self.note(message);
     }
@@ -344,12 +348,12 @@ const PROFILES: [&EngineSpec; 2] = [&TRANSACTIONAL, &POINTER];
 fn a_table_is_swapped_in_after_its_audit() {
     for spec in PROFILES {
         let (log, ending, there) = Case::new(Materialization::Table, spec).run();
-        let mut expected = vec!["create \"m__candidate\"", "audit m__candidate"];
+        let mut expected = vec!["create \"m__dbt_tmp\"", "audit m__dbt_tmp"];
         let is_transactional = spec.label == TRANSACTIONAL.label;
         if is_transactional {
             expected.push("begin");
         }
-        expected.extend(["publish m__candidate as m", "create_indexes()", "finish"]);
+        expected.extend(["publish m__dbt_tmp as m", "create_indexes()", "finish"]);
         if is_transactional {
             expected.push("commit");
         }
@@ -395,20 +399,20 @@ fn a_file_gets_its_name_after_its_audit() {
             log.iter().position(|line| line == text).unwrap_or_else(|| panic!("{text}: {log:?}"))
         };
         let order = [
-            "remove out/m__candidate.csv",
+            "remove out/m__dbt_tmp.csv",
             "write_to_file()",
-            "create \"m__candidate\"",
-            "audit m__candidate",
-            "move out/m__candidate.csv to out/m.csv",
+            "create \"m__dbt_tmp\"",
+            "audit m__dbt_tmp",
+            "move out/m__dbt_tmp.csv to out/m.csv",
             "create \"m\"",
             "finish",
         ];
         let places: Vec<usize> = order.iter().map(|text| at(text)).collect();
         assert!(places.is_sorted(), "{}: {log:?}", spec.label);
         assert_eq!(ending.unwrap(), MaterializationOutcome::Published);
-        assert!(there.contains(&"m".to_owned()) && !there.contains(&"m__candidate".to_owned()));
+        assert!(there.contains(&"m".to_owned()) && !there.contains(&"m__dbt_tmp".to_owned()));
         let (log, ending, there) = Case::new(Materialization::External, spec).failing().run();
-        assert!(log.iter().any(|l| l == "move out/m__candidate.csv to out/m__rejected.csv"));
+        assert!(log.iter().any(|l| l == "move out/m__dbt_tmp.csv to out/m__rejected.csv"));
         assert!(!log.iter().any(|l| l.ends_with("to out/m.csv")), "{log:?}");
         assert!(matches!(ending.unwrap(), MaterializationOutcome::Rejected(Some(_))));
         assert!(there.contains(&"m__rejected".to_owned()) && !there.contains(&"m".to_owned()));
@@ -421,7 +425,7 @@ fn what_does_not_pass_is_kept_under_another_name() {
         for materialization in [Materialization::Table, Materialization::View] {
             let case = Case::new(materialization, spec).over(&[("a", "INTEGER")]).failing();
             let (log, ending, there) = case.run();
-            assert_eq!(log.last().unwrap(), "keep m__candidate as m__rejected");
+            assert_eq!(log.last().unwrap(), "keep m__dbt_tmp as m__rejected");
             let kept = Relation::new(Some("db"), Some("main"), "m__rejected");
             let MaterializationOutcome::Rejected(Some(found)) = ending.unwrap() else {
                 panic!("published")
@@ -440,7 +444,7 @@ fn post_hooks_in_the_transaction_are_audited_inside_the_swap() {
         log[1..],
         [
             "begin",
-            "publish m__candidate as m",
+            "publish m__dbt_tmp as m",
             "create_indexes()",
             "audit inside",
             "finish",
@@ -448,11 +452,11 @@ fn post_hooks_in_the_transaction_are_audited_inside_the_swap() {
         ]
     );
     let (log, _, there) = case.failing().run();
-    assert_eq!(log[5..], ["rollback", "keep m__candidate as m__rejected"]);
+    assert_eq!(log[5..], ["rollback", "keep m__dbt_tmp as m__rejected"]);
     assert_eq!(there, ["m__rejected"], "nothing was published before");
     // Without transactions, nothing could be rolled back, so the candidate is audited.
     let case = Case::new(Materialization::Table, &POINTER).with("post-hook", json!("x"));
-    assert_eq!(case.log()[1..3], ["audit m__candidate", "publish m__candidate as m"]);
+    assert_eq!(case.log()[1..3], ["audit m__dbt_tmp", "publish m__dbt_tmp as m"]);
 }
 
 #[test]
@@ -487,14 +491,14 @@ fn a_delta_is_applied_to_a_copy_where_there_are_no_transactions() {
         log,
         [
             "describe the query",
-            "create \"m__candidate\" as select \"a\" from \"db\".\"main\".\"m\"",
+            "create \"m__dbt_tmp\" as select \"a\" from \"db\".\"main\".\"m\"",
             "drop m__delta",
             "create \"m__delta\"",
             "describe m__delta",
             "get_incremental_append_sql()",
             "drop m__delta",
-            "audit m__candidate",
-            "publish m__candidate as m",
+            "audit m__dbt_tmp",
+            "publish m__dbt_tmp as m",
             "create_indexes()",
             "finish",
         ]
@@ -517,7 +521,7 @@ fn new_columns_are_there_before_the_delta_is_written() {
             assert!(log[..written].contains(&added.to_owned()), "{log:?}");
         } else {
             assert!(!log.iter().any(|l| l.starts_with("alter")), "{log:?}");
-            let copy = "create \"m__candidate\" as select \"a\", cast(null as DATE) as \"b\" from \"db\".\"main\".\"m\"";
+            let copy = "create \"m__dbt_tmp\" as select \"a\", cast(null as DATE) as \"b\" from \"db\".\"main\".\"m\"";
             assert!(log.contains(&copy.to_owned()), "the copy has it: {log:?}");
         }
     }
@@ -542,7 +546,7 @@ fn a_first_build_is_that_of_a_table() {
     for spec in PROFILES {
         for materialization in [Materialization::Incremental, Materialization::Snapshot] {
             let log = Case::new(materialization, spec).log();
-            assert_eq!(log[..2], ["create \"m__candidate\"", "audit m__candidate"]);
+            assert_eq!(log[..2], ["create \"m__dbt_tmp\"", "audit m__dbt_tmp"]);
         }
     }
 }
@@ -564,12 +568,12 @@ fn versions_are_merged_in_place_or_on_a_copy() {
     let case = Case::new(Materialization::Snapshot, &POINTER).over(&SNAPSHOT);
     let log = case.log();
     let on_copy = [
-        "create \"m__candidate\" as select * from \"db\".\"main\".\"m\"",
+        "create \"m__dbt_tmp\" as select * from \"db\".\"main\".\"m\"",
         "create \"m__delta\"",
         "describe m__delta",
     ];
     assert_eq!(log[..3], on_copy);
-    assert_eq!(log[5..7], ["audit m__candidate", "publish m__candidate as m"]);
+    assert_eq!(log[5..7], ["audit m__dbt_tmp", "publish m__dbt_tmp as m"]);
     let other = Case::new(Materialization::Snapshot, &POINTER).over(&[("a", "INTEGER")]);
     let message = other.run().1.unwrap_err().diagnostic.message.clone();
     assert!(message.ends_with("it is not the table of this snapshot"), "{message}");
@@ -579,8 +583,8 @@ fn versions_are_merged_in_place_or_on_a_copy() {
 fn a_seed_fills_a_candidate() {
     for spec in PROFILES {
         let log = Case::new(Materialization::Seed, spec).log();
-        let create = "create table \"db\".\"main\".\"m__candidate\" (\"a\" INTEGER)";
-        assert_eq!(log[..3], [create, "load m__candidate", "audit m__candidate"]);
+        let create = "create table \"db\".\"main\".\"m__dbt_tmp\" (\"a\" INTEGER)";
+        assert_eq!(log[..3], [create, "load m__dbt_tmp", "audit m__dbt_tmp"]);
         let other = Case::new(Materialization::Seed, spec).over(&[("b", "INTEGER")]);
         let message = other.run().1.unwrap_err().diagnostic.message.clone();
         assert!(message.contains("`--full-refresh` makes the table anew"), "{message}");

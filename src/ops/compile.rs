@@ -27,6 +27,22 @@ pub(crate) struct CompileOptions {
     pub(crate) selection: Selection,
     pub(crate) inline: Option<String>,
     pub(crate) introspect: bool,
+    pub(crate) form: SqlForm,
+}
+
+/// What the SQL of nodes is like.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SqlForm {
+    /// Whether references are queries without rows.
+    pub(crate) empty: bool,
+    /// Whether queries get those of the ephemeral models that they read.
+    pub(crate) injects_ctes: bool,
+}
+
+impl Default for SqlForm {
+    fn default() -> SqlForm {
+        SqlForm { empty: false, injects_ctes: true }
+    }
 }
 
 pub(crate) enum CompileReport {
@@ -88,7 +104,7 @@ pub(crate) fn compile_nodes(
         let _watch = warehouse.as_ref().map(|w| CancelWatch::new(cancel, w.cancel_handle()));
         let connection = warehouse.map(Connection::new);
         let existing = revision.inspect_stored(connection.as_ref())?;
-        compile_into_files(&revision, &chosen, existing, connection.as_ref(), notices)
+        compile_into_files(&revision, &chosen, options.form, existing, connection.as_ref(), notices)
     });
     if compiled.is_err() {
         // Without compiled SQL, the manifest is still complete otherwise.
@@ -175,6 +191,7 @@ fn success(revision: &Revision, one: &TimedSql) -> RunResult {
 pub(super) fn compile_into_files(
     revision: &Revision,
     chosen: &[NodeId],
+    form: SqlForm,
     existing: ExistingRelations,
     connection: Option<&Connection>,
     notices: &mut Notices<'_>,
@@ -183,7 +200,7 @@ pub(super) fn compile_into_files(
     let selected = chosen.iter().copied().collect();
     let deferred = revision.defer_relations(&selected, &|_| false, &existing)?;
     let compiler = revision.compiler(ids).with_deferred(deferred);
-    let compiling = Compiling { revision, compiler, existing: Arc::new(existing) };
+    let compiling = Compiling { revision, compiler, form, existing: Arc::new(existing) };
     let mut all = Vec::with_capacity(chosen.len());
     let ended = compiling.compile_all(chosen, connection, &mut all, notices);
     write_sql_files(revision, &all)?;
@@ -206,17 +223,23 @@ fn write_sql_files(revision: &Revision, compiled: &[TimedSql]) -> Result<(), Sys
 fn compile_error(e: CompileError, node: &Node) -> OpsError {
     match e {
         CompileError::Diagnostic(d) => WorkspaceError::from(*d).into(),
-        CompileError::NeedsDatabase => OpsError::usage_with_hint(
-            format!("`{}` asks the database something while it is compiled", node.name),
-            "leave out --no-introspect",
-        ),
+        CompileError::NeedsDatabase => needs_database(node),
     }
+}
+
+/// The error for a template that asks the database something, which --no-introspect forbids.
+pub(super) fn needs_database(node: &Node) -> OpsError {
+    OpsError::usage_with_hint(
+        format!("`{}` asks the database something while it is compiled", node.name),
+        "leave out --no-introspect",
+    )
 }
 
 /// The compilation of many nodes.
 struct Compiling<'a> {
     revision: &'a Revision,
     compiler: Compiler,
+    form: SqlForm,
     existing: Arc<ExistingRelations>,
 }
 
@@ -258,9 +281,12 @@ impl Compiling<'_> {
         db: &DatabaseAccess,
     ) -> Result<(TimedSql, Vec<LogLine>), CompileError> {
         let system = &self.revision.settings.system;
-        let (started, bindings) = (system.now(), Arc::new(self.compiler.bindings(false)));
-        let Compiled { sql, logs, .. } =
-            self.compiler.compile_with(id, &bindings, &self.existing, db)?;
+        let (started, bindings) = (system.now(), self.compiler.bindings(self.form.empty));
+        let bindings = Arc::new(bindings);
+        let Compiled { sql, logs, .. } = match self.form.injects_ctes {
+            true => self.compiler.compile_with(id, &bindings, &self.existing, db)?,
+            false => self.compiler.compile_body(id, &bindings, &self.existing, db)?,
+        };
         Ok((TimedSql { id, sql, started, completed: system.now() }, logs))
     }
 }

@@ -2,7 +2,7 @@
 
 use super::OpsError;
 use super::choose::choose_nodes;
-use super::compile::{compile_into_files, write_compiled};
+use super::compile::{SqlForm, compile_into_files, write_compiled};
 use crate::compile::MacroCall;
 use crate::config::JsonMap;
 use crate::context::{RelationValue, RenderSubject, TransactionControl, rows_of};
@@ -135,7 +135,8 @@ fn compile_selected(
     let chosen = chosen.filter(|node| compiled_types.contains(&node.resource_type()));
     let chosen: Vec<NodeId> = chosen.map(|node| node.id).collect();
     let existing = revision.inspect_stored(connection)?;
-    let compiled = compile_into_files(revision, &chosen, existing, connection, notices)?;
+    let compiled =
+        compile_into_files(revision, &chosen, SqlForm::default(), existing, connection, notices)?;
     write_compiled(revision, &compiled)?;
     Ok(selected)
 }

@@ -40,6 +40,7 @@ pub(super) fn render_inline(
             failure.span = None;
             let mut d = failure_diagnostic(&failure, &session, Span::file(FileId(0)));
             d.primary = None;
+            d.message = format!("Error parsing inline query: {}", d.message);
             Err(WorkspaceError::from(d).into())
         }
     }

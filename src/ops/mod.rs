@@ -30,7 +30,7 @@ mod show;
 
 pub(crate) use build::{NextCommand, RelationPlace, RunReport, build_nodes};
 pub(crate) use clean::clean_project;
-pub(crate) use compile::{CompileOptions, CompileReport, NamedSql, compile_nodes};
+pub(crate) use compile::{CompileOptions, CompileReport, NamedSql, SqlForm, compile_nodes};
 pub(crate) use debug::{DebugCheck, debug_setup};
 pub(crate) use deps::{AddedPackage, DepsOptions, DepsReport, Installation, install_packages};
 pub(crate) use docs::{DocsOptions, DocsReport, generate_docs};
@@ -51,4 +51,4 @@ pub(crate) use rebuild::{
     select_for_watch,
 };
 pub(crate) use schedule::ScheduledTask;
-pub(crate) use show::{ShowOptions, ShownRows, show_rows};
+pub(crate) use show::{InlineQuery, ShowOptions, ShownRows, show_rows};

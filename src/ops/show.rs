@@ -2,6 +2,7 @@
 
 use super::OpsError;
 use super::choose::choose_nodes;
+use super::compile::needs_database;
 use super::inline::render_inline;
 use crate::compile::{CompileError, Compiler};
 use crate::diag::{Code, Diagnostic};
@@ -12,17 +13,28 @@ use crate::source::SqlText;
 use crate::workspace::{Notices, Revision, Workspace, WorkspaceError};
 use std::sync::Arc;
 
+/// A query of the command line.
+#[derive(Clone, Debug)]
+pub(crate) enum InlineQuery {
+    Template(String),
+    /// SQL that is run as it is.
+    Direct(String),
+}
+
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ShowOptions {
     pub(crate) selection: Selection,
-    pub(crate) inline: Option<String>,
+    pub(crate) inline: Option<InlineQuery>,
+    /// Whether templates may ask the database.
+    pub(crate) introspect: bool,
     /// `None`: all rows.
     pub(crate) limit: Option<usize>,
 }
 
 /// The rows of a node or an inline query.
 pub(crate) struct ShownRows {
-    pub(crate) name: String,
+    /// The node's name, with its version; `None` for an inline query.
+    pub(crate) name: Option<String>,
     pub(crate) table: Table,
     /// Whether the limit was reached, so that there may be more rows.
     pub(crate) is_cut: bool,
@@ -40,9 +52,13 @@ pub(crate) fn show_rows(
 ) -> Result<(), OpsError> {
     let revision = workspace.open(notices)?;
     let (connection, _watch) = revision.connect_alone(workspace.cancel_token())?;
-    if let Some(text) = &options.inline {
-        let sql = render_inline(&revision, text, Some(&connection))?;
-        each(fetch_rows("inline query", None, &sql, options.limit, &connection)?);
+    let asked = Some(&connection).filter(|_| options.introspect);
+    if let Some(query) = &options.inline {
+        let sql = match query {
+            InlineQuery::Template(text) => render_inline(&revision, text, asked)?,
+            InlineQuery::Direct(sql) => sql.as_str().into(),
+        };
+        each(fetch_rows(None, None, &sql, options.limit, &connection)?);
         return Ok(());
     }
     let selected = choose_nodes(&revision, &options.selection, &TYPES, notices)?;
@@ -61,10 +77,10 @@ pub(crate) fn show_rows(
     let compiler = revision.compiler(all).with_deferred(deferred);
     for id in selected.iter() {
         let node = revision.manifest.node(id);
-        let sql = query_of(&revision, &compiler, id, &existing, &connection)?;
+        let sql = query_of(&revision, &compiler, id, &existing, asked)?;
         let header = node.config.text("sql_header");
         let header = header.filter(|_| node.resource_type() == ResourceType::Model);
-        each(fetch_rows(&node.name, header.as_deref(), &sql, options.limit, &connection)?);
+        each(fetch_rows(Some(node), header.as_deref(), &sql, options.limit, &connection)?);
     }
     Ok(())
 }
@@ -75,23 +91,25 @@ fn query_of(
     compiler: &Compiler,
     id: NodeId,
     existing: &Arc<ExistingRelations>,
-    connection: &Connection,
+    connection: Option<&Connection>,
 ) -> Result<SqlText, OpsError> {
     let node: &Node = revision.manifest.node(id);
     if matches!(node.kind, NodeKind::Seed | NodeKind::Snapshot) {
         let relation = node.relation.as_ref();
-        return Ok(relation.map(|r| select_all(r, connection.engine())).unwrap_or_default());
+        return Ok(relation
+            .map(|r| select_all(r, revision.manifest.project.target.engine))
+            .unwrap_or_default());
     }
-    match compiler.compile(id, &Arc::new(compiler.bindings(false)), existing, Some(connection)) {
+    match compiler.compile(id, &Arc::new(compiler.bindings(false)), existing, connection) {
         Ok(compiled) => Ok((*compiled.sql).clone()),
         Err(CompileError::Diagnostic(d)) => Err(WorkspaceError::from(*d).into()),
-        Err(CompileError::NeedsDatabase) => Err(OpsError::usage("the database is needed")),
+        Err(CompileError::NeedsDatabase) => Err(needs_database(node)),
     }
 }
 
 /// Runs a query with a limit. The SQL header comes before the query, outside of the limit.
 fn fetch_rows(
-    name: &str,
+    node: Option<&Node>,
     header: Option<&str>,
     sql: &SqlText,
     limit: Option<usize>,
@@ -107,17 +125,18 @@ fn fetch_rows(
         None => query.push(sql),
     }
     let fetched = connection.with(|warehouse| warehouse.fetch(&query, limit));
-    let (_, table) = fetched.map_err(|e| WorkspaceError::from(query_error(name, &query, &e)))?;
+    let (_, table) = fetched.map_err(|e| WorkspaceError::from(query_error(node, &query, &e)))?;
     let is_cut = limit == Some(table.rows.len());
-    Ok(ShownRows { name: name.to_owned(), table, is_cut })
+    Ok(ShownRows { name: node.map(Node::display_name), table, is_cut })
 }
 
-fn query_error(name: &str, query: &SqlText, e: &EngineError) -> Diagnostic {
+fn query_error(node: Option<&Node>, query: &SqlText, e: &EngineError) -> Diagnostic {
     let span = e.position.and_then(|(at, len)| query.locate(at, len));
-    let message = e.message.lines().next().unwrap_or_default();
-    let d = Diagnostic::error(Code::SqlError, message).primary_if(span, "here");
-    match span {
-        Some(_) => d,
-        None => d.note(format!("in {name}")),
-    }
+    let first_line = e.message.lines().next().unwrap_or_default();
+    let place = match node {
+        Some(node) => format!("{} {}", node.resource_type().as_str(), node.display_name()),
+        None => "inline query".to_owned(),
+    };
+    let message = format!("Database Error in {place}: {first_line}");
+    Diagnostic::error(Code::SqlError, message).primary_if(span, "here")
 }

@@ -126,6 +126,15 @@ impl Console {
         }
     }
 
+    /// Prints what the following lines of the result are, unless quiet. It goes to standard error, so that what reads the
+    /// result from a pipe gets nothing else.
+    pub(super) fn caption(&self, text: &str) {
+        let is_written = self.record(Vec::new, vec![DbtLine::note(text)]);
+        if !is_written && !self.style.quiet {
+            let _ = writeln!(self.painted(std::io::stderr()), "{}", self.scrubber.scrub(text));
+        }
+    }
+
     /// Prints a line of text that stands for no message of its own in the log.
     fn show(&self, text: &str) {
         if !self.style.quiet {
@@ -404,7 +413,7 @@ impl Console {
             }
             Event::Executed { sql, .. } => {
                 if self.style.debug {
-                    sql.texts().for_each(|text| self.out(&self.scrubber.scrub(text)));
+                    sql.texts().for_each(|text| self.out(&self.scrubber.scrub(&text)));
                 }
             }
             Event::NodeFinished { name, what, kind, result, guarded, .. } => {

@@ -12,8 +12,14 @@ pub(crate) fn print_parsed(console: &Console, report: &ParseReport) {
 
 pub(crate) fn print_compiled(console: &Console, report: &CompileReport) {
     match report {
-        CompileReport::Inline(sql) => console.out(sql.as_str()),
-        CompileReport::Node(one) => console.out(one.sql.as_str()),
+        CompileReport::Inline(sql) => {
+            console.caption("Compiled inline node is:");
+            console.out(sql.as_str());
+        }
+        CompileReport::Node(one) => {
+            console.caption(&format!("Compiled node '{}' is:", one.node));
+            console.out(one.sql.as_str());
+        }
         CompileReport::Files { nodes, folder } => {
             console.say(&format!("{} nodes compiled into {folder}", nodes.len()));
         }

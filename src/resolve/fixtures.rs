@@ -171,8 +171,8 @@ impl<'m, 'g> FixtureReader<'m, 'g> {
         let root = ground.sources.packages.iter().find(|p| p.name() == package);
         let (Some(seed), Some(root)) = (seeds.next(), root) else {
             let message = format!(
-                "the unit test `{}` has an input without rows, and `{}` is no seed",
-                self.entry.name, call.name
+                "Unable to find seed '{package}.{}' for unit tests: an input of `{}` has no rows",
+                call.name, self.entry.name
             );
             let d = Diagnostic::error(Code::YamlShape, message).primary(span, "");
             self.maker.out.push(d.help("give it `rows`; `rows: []` stands for an empty relation"));

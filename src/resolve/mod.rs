@@ -438,6 +438,7 @@ fn project_info(ground: &ResolveContext<'_>) -> ProjectInfo {
         dialect: ground.context.dialect,
         target_path: sources.target_path.clone(),
         asset_paths: sources.root().options.paths(PathKind::Asset).to_vec(),
+        query_comment: sources.root().options.query_comment.clone(),
         compare_unrendered: ground.compare_unrendered,
     }
 }

@@ -520,7 +520,7 @@ impl NodeMaker<'_> {
                 self.reads.extend(hook.reads);
                 if node.resource_type() == ResourceType::Seed && !hook.refs.is_empty() {
                     let message = format!(
-                        "a hook of the seed `{}` uses `ref`, but seeds cannot depend on other nodes",
+                        "Seeds cannot depend on other nodes, but a hook of the seed `{}` uses `ref`",
                         node.name
                     );
                     let d = Diagnostic::error(Code::UnknownRef, message).primary(span, "");

@@ -1,5 +1,6 @@
 //! Runs the tests that guard a node, on its candidate or inside its transaction.
 
+use super::comment::make_comment;
 use super::fused;
 use super::node::NodeRun;
 use super::steps::NodeSteps;
@@ -117,7 +118,15 @@ impl Guards<'_> {
         } else if self.passed.contains(&test) {
             passed_test(&own)
         } else {
-            run_test(&own, failing_rows)
+            match make_comment(own.shared, own.node) {
+                Ok(comment) => {
+                    let before = connection.with(|warehouse| warehouse.set_comment(comment));
+                    let run = run_test(&own, failing_rows);
+                    connection.with(|warehouse| warehouse.set_comment(before));
+                    run
+                }
+                Err(e) => TestRun::failed(NodeError::lasting(*e)),
+            }
         };
         GuardResult { test, run, seconds: clock.seconds() }
     }

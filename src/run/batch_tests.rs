@@ -51,7 +51,7 @@ fn each_batch_is_published_by_itself_and_tested_with_the_others() {
         assert_eq!((count("'before'"), count("'hook'"), count("delete from")), (1, 1, 2));
         let at = |part: &str| log.iter().position(|line| line.contains(part)).unwrap();
         assert!(at("'hook'") < at("as failures"), "tests run after the last batch: {log:?}");
-        assert!(at("as failures") < at("\"z__candidate\""), "readers wait for them: {log:?}");
+        assert!(at("as failures") < at("\"z__dbt_tmp\""), "readers wait for them: {log:?}");
     }
 }
 

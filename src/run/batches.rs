@@ -224,12 +224,14 @@ impl BatchWork<'_> {
         let existing = self.lock().existing.clone();
         let bindings = Arc::new(self.run.bindings.in_batch(context));
         let run = NodeRun { bindings: &bindings, existing: &existing, connection, ..*self.run };
+        connection.with(|warehouse| warehouse.set_comment(self.building.comment.clone()));
         let building = BuildTask { guards: &[], connection, ..*self.building };
         let built = build_once(&building, &run, self.state_to_record(index));
         let compiled = built.compiled.as_ref().map(|c| c.sql.as_str());
         write_node_files(run.shared, run.node, Some(&name), compiled, &built.executed.main_text());
         let (status, message) = (built.outcome.status, built.outcome.message.clone());
-        let executed = built.executed.clone();
+        let mut executed = built.executed.clone();
+        executed.set_comment(self.building.comment.clone());
         self.note(index, built);
         let seconds = clock.seconds();
         self.tell(&name, index, Some(EndedBatch { status, message, seconds, executed }));

@@ -17,8 +17,8 @@ use crate::compile::Compiled;
 use crate::context::{DatabaseAccess, LogLine};
 use crate::diag::{Code, Diagnostic};
 use crate::engine::{
-    Connection, ExistingRelation, ExistingRelations, Pool, Relation, Reply, candidate_name,
-    helper_names, rejected_name,
+    Connection, ExistingRelation, ExistingRelations, Pool, QueryComment, Relation, Reply,
+    candidate_name, helper_names, rejected_name,
 };
 use crate::manifest::{Hook, Materialization, Node, NodeId, NodeKind};
 use crate::materialize::{MaterializationJob, MaterializationOutcome, store_node};
@@ -70,6 +70,8 @@ pub(super) struct BuildTask<'a> {
     pub(super) connection: &'a Connection,
     /// Is told of the batches of the node as they begin and end.
     pub(super) tell: &'a (dyn Fn(BatchProgress) + Sync),
+    /// What the statements on `connection` carry.
+    pub(super) comment: &'a Option<Arc<QueryComment>>,
 }
 
 /// Builds a node while it holds the lock on the node's relation.
@@ -295,8 +297,9 @@ fn job_of(
     {
         // The engine would truncate the name silently, so that two names could become the same.
         let name = target.identifier();
-        let message = format!("the name `{name}` has {} bytes, more than {max}", name.len());
-        let d = Diagnostic::error(Code::Runtime, message).primary(node.span, "");
+        let message = format!("Relation name '{name}' is longer than {max} characters");
+        let bytes = format!("it has {} bytes, which is what the database counts", name.len());
+        let d = Diagnostic::error(Code::Runtime, message).primary(node.span, "").note(bytes);
         return Err(NodeError::lasting(d.help("give it a shorter `alias`")));
     }
     let beside = [candidate_name(&target, engine.dialect), rejected_name(&target, engine.dialect)];

@@ -1,9 +1,15 @@
 //! The SQL that was executed for a node.
 
+use crate::engine::QueryComment;
+use std::borrow::Cow;
+use std::sync::Arc;
+
 /// The statements of a node in the order in which they ran.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ExecutedSql {
     statements: Vec<Statement>,
+    /// Sent with each of them.
+    comment: Option<Arc<QueryComment>>,
 }
 
 #[derive(Clone, Debug)]
@@ -46,9 +52,16 @@ impl ExecutedSql {
         main.map(|statement| format!("{};\n", statement.text)).collect()
     }
 
-    /// All statements, without a semicolon at their end.
-    pub(crate) fn texts(&self) -> impl Iterator<Item = &str> {
-        self.statements.iter().map(|statement| statement.text.as_str())
+    pub(super) fn set_comment(&mut self, comment: Option<Arc<QueryComment>>) {
+        self.comment = comment;
+    }
+
+    /// All statements as they were sent, without a semicolon at their end.
+    pub(crate) fn texts(&self) -> impl Iterator<Item = Cow<'_, str>> {
+        self.statements.iter().map(|statement| match &self.comment {
+            Some(comment) => comment.add_to(&statement.text).into(),
+            None => statement.text.as_str().into(),
+        })
     }
 
     pub(super) fn is_empty(&self) -> bool {

@@ -1,5 +1,6 @@
 //! Runs on-run hooks, and makes the context of those at the end.
 
+use super::comment::make_comment;
 use super::events::Event;
 use super::failure::sql_error;
 use super::queue::artifact_path;
@@ -83,7 +84,9 @@ pub(super) fn run_hooks(
         let outcome = if failed {
             NodeOutcome::skipped(SkipReason::EarlierHookFailed)
         } else {
-            match write_hook(shared, node, connection, &extra, emit) {
+            let commented = make_comment(shared, node)
+                .map(|comment| connection.with(|warehouse| warehouse.set_comment(comment)));
+            match commented.and_then(|_| write_hook(shared, node, connection, &extra, emit)) {
                 Ok(sql) => execute_hook(node, &sql, connection),
                 Err(d) => {
                     unwritten = Some(shared.compiler.manifest.shared_node(*id));

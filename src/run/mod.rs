@@ -10,6 +10,7 @@ mod batch_tests;
 mod batches;
 mod build;
 mod clone;
+mod comment;
 mod custom;
 mod events;
 mod executed;

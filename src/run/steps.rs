@@ -8,7 +8,9 @@ use super::publish::StateBeforeBuild;
 use super::seed::open_rows;
 use super::test::FailingRows;
 use crate::compile::render_hook;
-use crate::context::{NodeScope, RelationValue, RenderSession, column_value, failure_diagnostic};
+use crate::context::{
+    LogLine, NodeScope, RelationValue, RenderSession, column_value, failure_diagnostic,
+};
 use crate::diag::{Code, Diagnostic};
 use crate::engine::{
     ColumnChange, EngineError, EngineErrorKind, ExistingColumn, ExistingRelation, Pool,
@@ -260,6 +262,10 @@ impl Steps for NodeSteps<'_> {
 
     fn warn(&mut self, message: String) {
         self.session.record().warnings.push((message, None));
+    }
+
+    fn log(&mut self, message: String) {
+        self.session.record().logs.push(LogLine { text: message, info: false, print: false });
     }
 
     fn skip(&mut self, message: String) {

@@ -15,7 +15,7 @@ use std::time::Duration;
 fn with_fail_fast_nothing_begins_after_a_failure() {
     let stops = RunOptions { fail_fast: true, ..one_thread() };
     let trial = Trial::with_options(&APART, &TRANSACTIONAL, stops);
-    trial.warehouse.state().failures = failing("\"a__candidate\"", EngineErrorKind::Sql);
+    trial.warehouse.state().failures = failing("\"a__dbt_tmp\"", EngineErrorKind::Sql);
     let results = trial.run();
     let expected = [("a", RunStatus::Error), ("b", RunStatus::Skipped), ("c", RunStatus::Skipped)];
     assert_eq!(statuses_of(&results), named(&expected));
@@ -25,13 +25,13 @@ fn with_fail_fast_nothing_begins_after_a_failure() {
     assert_eq!(message, Some("stopped after the first failure"));
     let log = trial.warehouse.log();
     assert_eq!(log.iter().filter(|l| *l == "cancel").count(), 1, "what runs is stopped: {log:?}");
-    assert!(!log.iter().any(|l| l.contains("b__candidate")), "{log:?}");
+    assert!(!log.iter().any(|l| l.contains("b__dbt_tmp")), "{log:?}");
 }
 
 #[test]
 fn without_fail_fast_the_others_are_built() {
     let trial = Trial::with_options(&APART, &TRANSACTIONAL, one_thread());
-    trial.warehouse.state().failures = failing("\"a__candidate\"", EngineErrorKind::Sql);
+    trial.warehouse.state().failures = failing("\"a__dbt_tmp\"", EngineErrorKind::Sql);
     let expected = [("a", RunStatus::Error), ("b", RunStatus::Success), ("c", RunStatus::Success)];
     assert_eq!(trial.statuses(), named(&expected));
     assert_eq!(trial.relations(), ["b", "c"]);
@@ -43,7 +43,7 @@ fn with_fail_fast_a_failed_guard_stops_the_run_too() {
     for spec in PROFILES {
         let stops = RunOptions { fail_fast: true, ..one_thread() };
         let trial = Trial::with_options(&[&FILES[..], &APART[2..]].concat(), spec, stops);
-        trial.warehouse.state().counts = vec![("a__candidate".to_owned(), 3)];
+        trial.warehouse.state().counts = vec![("a__dbt_tmp".to_owned(), 3)];
         let parent = SkipReason::ParentFailed("main.a".to_owned());
         let skipped =
             [("b", parent.clone()), ("c", SkipReason::Stopped), ("not_null_b_id", parent)];
@@ -57,7 +57,7 @@ fn what_is_below_a_failure_is_skipped_and_names_it() {
     let (b, c) = (table("select * from {{ ref('a') }}"), table("select * from {{ ref('b') }}"));
     let files = [APART[0], ("models/b.sql", b.as_str()), ("models/c.sql", c.as_str())];
     let trial = Trial::new(&files, &TRANSACTIONAL);
-    trial.warehouse.state().failures = failing("\"a__candidate\"", EngineErrorKind::Runtime);
+    trial.warehouse.state().failures = failing("\"a__dbt_tmp\"", EngineErrorKind::Runtime);
     let results = trial.run();
     let cause = SkipReason::ParentFailed("main.a".to_owned());
     assert_eq!(reasons_of(&results), named(&[("b", cause.clone()), ("c", cause)]));
@@ -69,7 +69,7 @@ fn what_is_below_a_failure_is_skipped_and_names_it() {
 #[test]
 fn tests_of_what_was_not_built_are_skipped_with_it() {
     let trial = Trial::new(&FILES, &TRANSACTIONAL);
-    trial.warehouse.state().failures = failing("\"a__candidate\"", EngineErrorKind::Runtime);
+    trial.warehouse.state().failures = failing("\"a__dbt_tmp\"", EngineErrorKind::Runtime);
     let parent = SkipReason::ParentFailed("main.a".to_owned());
     let not_built = SkipReason::NotBuilt("a".to_owned());
     let skipped = [("b", parent.clone()), ("not_null_b_id", parent), ("unique_a_id", not_built)];
@@ -83,7 +83,7 @@ fn a_test_whose_other_relation_was_not_built_holds_nothing_back() {
         [{relationships: {name: t, arguments: {to: ref('a'), field: id}}}]}]}]";
     let files = [APART[0], APART[1], ("models/p.yml", properties)];
     let trial = Trial::new(&files, &TRANSACTIONAL);
-    trial.warehouse.state().failures = failing("\"a__candidate\"", EngineErrorKind::Runtime);
+    trial.warehouse.state().failures = failing("\"a__dbt_tmp\"", EngineErrorKind::Runtime);
     let results = trial.run();
     let expected = [("a", RunStatus::Error), ("b", RunStatus::Success), ("t", RunStatus::Skipped)];
     assert_eq!(statuses_of(&results), named(&expected));

@@ -238,8 +238,8 @@ fn what_passes_is_published_in_its_order() {
         assert_eq!(trial.relations(), ["a", "b"]);
         let log = trial.warehouse.log();
         let at = |part: &str| log.iter().position(|l| l.contains(part)).unwrap();
-        assert!(at("\"a__candidate\"") < at("publish a__candidate as a"));
-        assert!(at("publish a__candidate as a") < at("\"b__candidate\""), "{log:?}");
+        assert!(at("\"a__dbt_tmp\"") < at("publish a__dbt_tmp as a"));
+        assert!(at("publish a__dbt_tmp as a") < at("\"b__dbt_tmp\""), "{log:?}");
     }
 }
 
@@ -247,7 +247,7 @@ fn what_passes_is_published_in_its_order() {
 fn what_fails_its_test_is_kept_aside_and_holds_back_what_reads_it() {
     for spec in PROFILES {
         let trial = Trial::new(&FILES, spec);
-        trial.warehouse.state().counts = vec![("a__candidate".to_owned(), 3)];
+        trial.warehouse.state().counts = vec![("a__dbt_tmp".to_owned(), 3)];
         let skipped = RunStatus::Skipped;
         let expected = [
             ("a", RunStatus::Error),
@@ -264,11 +264,11 @@ fn what_fails_its_test_is_kept_aside_and_holds_back_what_reads_it() {
 fn a_statement_that_fails_leaves_no_candidate() {
     for spec in PROFILES {
         let trial = Trial::new(&FILES, spec);
-        let fault = ("publish a__candidate".to_owned(), EngineErrorKind::Runtime);
+        let fault = ("publish a__dbt_tmp".to_owned(), EngineErrorKind::Runtime);
         trial.warehouse.state().failures = vec![fault];
         let found = trial.run();
         let a = &found.iter().find(|(name, _)| name == "a").unwrap().1.outcome;
-        assert_eq!(a.message.as_deref(), Some("told to fail at `publish a__candidate`"));
+        assert_eq!(a.message.as_deref(), Some("told to fail at `publish a__dbt_tmp`"));
         assert_eq!(trial.relations(), Vec::<String>::new(), "{}", spec.label);
     }
 }
@@ -305,7 +305,7 @@ fn what_may_be_committed_is_not_done_again() {
 fn a_panic_fails_its_node_and_nothing_else() {
     let other = ("models/c.sql", "{{ config(materialized='table') }} select 2 as id");
     let trial = Trial::new(&[FILES[0], FILES[1], other], &TRANSACTIONAL);
-    trial.warehouse.state().panics = vec!["publish a__candidate".to_owned()];
+    trial.warehouse.state().panics = vec!["publish a__dbt_tmp".to_owned()];
     let expected = [("a", RunStatus::Error), ("b", RunStatus::Skipped), ("c", RunStatus::Success)];
     assert_eq!(trial.statuses(), named(&expected));
 }
@@ -337,7 +337,7 @@ fn what_is_rejected_leaves_what_is_published_and_goes_when_the_next_one_passes()
     for spec in PROFILES {
         let trial = Trial::new(&FILES[..], spec);
         trial.warehouse.clone().add_table("a");
-        trial.warehouse.state().counts = vec![("a__candidate".to_owned(), 3)];
+        trial.warehouse.state().counts = vec![("a__dbt_tmp".to_owned(), 3)];
         let results = trial.run();
         let failed = outcome_of(&results, "a").failed.as_ref().unwrap();
         let d = &failed.diagnostic;
@@ -414,10 +414,10 @@ fn an_empty_build_reads_no_rows_and_its_tests_read_what_was_built() {
     let trial = Trial::with_options(&FILES, &TRANSACTIONAL, empty);
     trial.run();
     let log = trial.warehouse.log();
-    let of_b: Vec<&String> = log.iter().filter(|l| l.contains("\"b__candidate\"")).collect();
+    let of_b: Vec<&String> = log.iter().filter(|l| l.contains("\"b__dbt_tmp\"")).collect();
     let no_rows = "from (select * from \"shop\".\"main\".\"a\" where false limit 0)";
     assert!(word_of(of_b[0]) == "create" && of_b[0].contains(no_rows), "{log:?}");
-    let reads = "from \"shop\".\"main\".\"b__candidate\"";
+    let reads = "from \"shop\".\"main\".\"b__dbt_tmp\"";
     assert!(word_of(of_b[1]) == "test" && of_b[1].contains(reads), "{log:?}");
     assert!(!of_b[1].contains("limit 0"), "{log:?}");
 }
@@ -426,7 +426,7 @@ fn an_empty_build_reads_no_rows_and_its_tests_read_what_was_built() {
 fn after_a_lost_connection_a_node_is_built_from_the_beginning() {
     for spec in PROFILES {
         let trial = Trial::with_options(&APART[..1], spec, one_thread());
-        let lost = failing("\"a__candidate\"", EngineErrorKind::Connection);
+        let lost = failing("\"a__dbt_tmp\"", EngineErrorKind::Connection);
         trial.warehouse.state().failures = lost;
         assert_eq!(trial.statuses(), named(&[("a", RunStatus::Success)]), "{}", spec.label);
         assert_eq!(trial.log_words()[..3], ["schema", "create", "create"]);

@@ -175,7 +175,7 @@ impl Rehearsal<'_> {
             }
             FixtureRows::Table(rows) => {
                 let columns = columns()?;
-                self.check_columns(rows, &columns, &given.input)?;
+                self.check_columns(rows, &columns, &format!("'{}'", node.display_name()))?;
                 let rows = rows.iter().map(|row| row_value(row, &columns, fixture)).collect();
                 let types = columns
                     .iter()
@@ -231,7 +231,8 @@ impl Rehearsal<'_> {
         let all = rows.iter().flat_map(|row| &row.cells);
         let mut unknown = all.filter(|cell| find_column(columns, cell).is_none());
         let Some(cell) = unknown.next() else { return Ok(()) };
-        let message = format!("{what} has no column `{}`", cell.column);
+        let message =
+            format!("Invalid column name: '{}' in unit test fixture for {what}.", cell.column);
         let names = columns.iter().map(|c| c.name.as_str());
         let near = crate::diag::nearest_name(&cell.column, names).map(str::to_owned);
         let d = Diagnostic::error(Code::YamlShape, message)
@@ -247,8 +248,7 @@ impl Rehearsal<'_> {
             FixtureRows::Table(rows) => rows.as_slice(),
             FixtureRows::Query(_) => &[],
         };
-        let tested = format!("`{}`", self.scene.tested.display_name());
-        self.check_columns(rows, columns, &tested)?;
+        self.check_columns(rows, columns, "expected output")?;
         let Some((first, rest)) = rows.split_first() else {
             return Ok(columns.iter().map(|c| c.name.clone()).collect());
         };

@@ -3,6 +3,7 @@
 use super::RunContext;
 use super::batches::BatchProgress;
 use super::build::{BuildResult, BuildTask, build_node};
+use super::comment::make_comment;
 use super::export::run_export;
 use super::failure::database_error;
 use super::node::NodeRun;
@@ -162,11 +163,27 @@ fn carry_out_on(
     let (node, connection): (&Node, &Connection) =
         (shared.compiler.manifest.node(task.node), &lease);
     let (guards, existing) = (task.guards.as_slice(), &task.existing);
+    let comment = match make_comment(shared, node) {
+        Ok(comment) => comment,
+        Err(e) => return BuildResult::plain(NodeOutcome::error(*e, false)),
+    };
+    connection.with(|warehouse| warehouse.set_comment(comment.clone()));
     let result = catch_unwind(AssertUnwindSafe(|| match task.action {
         Action::Build => {
             let tell = news.batch;
-            let task = BuildTask { shared, pool, node, guards, existing, connection, tell };
-            build_node(&task, news.waiting)
+            let task = BuildTask {
+                shared,
+                pool,
+                node,
+                guards,
+                existing,
+                connection,
+                tell,
+                comment: &comment,
+            };
+            let mut built = build_node(&task, news.waiting);
+            built.executed.set_comment(comment.clone());
+            built
         }
         Action::Test => {
             let bindings = Arc::new(shared.compiler.bindings(false));

@@ -239,8 +239,12 @@ fn method(
         }
         "version" => SelectorMethod::Version(version_kind(raw)?),
         "source_status" => match require_state(name, previous)?.fresher {
-            FresherSources::NoPrevious => return Err(no_sources_file("in the folder of --state")),
-            FresherSources::NoCurrent => return Err(no_sources_file("below the target path")),
+            FresherSources::NoPrevious => {
+                return Err(no_sources_file("previous", "in the folder of --state"));
+            }
+            FresherSources::NoCurrent => {
+                return Err(no_sources_file("current", "below the target path"));
+            }
             FresherSources::Known(_) if value == "fresher" => SelectorMethod::FresherSources,
             FresherSources::Known(_) => return Err(wrong_value(raw, &["fresher"])),
         },
@@ -328,10 +332,12 @@ fn wrong_value(raw: &RawMethod, values: &[&str]) -> Box<Diagnostic> {
     Box::new(Diagnostic::error(Code::Selector, message))
 }
 
-fn no_sources_file(place: &str) -> Box<Diagnostic> {
-    let message = format!("`source_status:` needs a sources.json {place}");
+fn no_sources_file(time: &str, place: &str) -> Box<Diagnostic> {
+    let message = format!("No {time} state comparison freshness results in sources.json");
     let d = Diagnostic::error(Code::Selector, message);
-    Box::new(d.help("`strata source freshness` writes it"))
+    Box::new(
+        d.help(format!("`source_status:` reads it {place}; `strata source freshness` writes it")),
+    )
 }
 
 /// Python's `fnmatch`, case-sensitive: `*`, `?` and `[ ]` are special.

@@ -2,14 +2,15 @@
 
 use crate::source::SqlText;
 
-/// Adds definitions `name as (sql)` before a query. If it has a `with`, they are added to it.
+/// Adds definitions `name as (sql)` before a query. If it has a `with`, they are added to it. Blanks are where dbt has them, so
+/// that its compiled files and ours are equal.
 pub(crate) fn inject_ctes(sql: SqlText, ctes: &[(String, SqlText)]) -> SqlText {
     if ctes.is_empty() {
         return sql;
     }
     let mut definitions = SqlText::new();
     for (i, (name, body)) in ctes.iter().enumerate() {
-        definitions.push_str(if i > 0 { ", " } else { " " });
+        definitions.push_str(if i > 0 { ",  " } else { " " });
         definitions.push_str(name);
         definitions.push_str(" as (\n");
         definitions.push(body);
@@ -18,8 +19,9 @@ pub(crate) fn inject_ctes(sql: SqlText, ctes: &[(String, SqlText)]) -> SqlText {
     let mut out = sql;
     match with_clause(out.as_str()) {
         Some(at) => {
-            definitions.push_str(",");
-            out.insert(at, &definitions);
+            definitions.push_str(", ");
+            let blanks = out.as_str()[at..].len() - out.as_str()[at..].trim_start().len();
+            out.insert(at + blanks, &definitions);
             out
         }
         None => {
@@ -75,14 +77,14 @@ mod tests {
 
     #[test]
     fn definitions_join_a_with_or_make_one() {
-        assert_eq!(injected("select 3"), "with a as (\nselect 1\n), b as (\nselect 2\n) select 3");
+        assert_eq!(injected("select 3"), "with a as (\nselect 1\n),  b as (\nselect 2\n) select 3");
         assert_eq!(
             injected("-- with\n/* x */ WITH c as (select 3) select 4"),
-            "-- with\n/* x */ WITH a as (\nselect 1\n), b as (\nselect 2\n), c as (select 3) select 4"
+            "-- with\n/* x */ WITH  a as (\nselect 1\n),  b as (\nselect 2\n), c as (select 3) select 4"
         );
         assert!(
             injected("with recursive c as (select 3) select 4")
-                .starts_with("with recursive a as (")
+                .starts_with("with recursive  a as (")
         );
         assert!(injected("withdrawals").starts_with("with a as ("));
     }

@@ -78,7 +78,7 @@ fn a_file_is_written_in_each_format_and_read_back() {
     let left: Vec<String> =
         p.rows("select view_name from duckdb_views() where view_name like '%\\_\\_%' escape '\\'");
     assert!(left.is_empty(), "{left:?}");
-    assert!(!exists(&p, "out/a__candidate.csv") && !exists(&p, "out/d__candidate"));
+    assert!(!exists(&p, "out/a__dbt_tmp.csv") && !exists(&p, "out/d__dbt_tmp"));
 }
 
 #[test]
@@ -95,7 +95,7 @@ fn a_file_whose_tests_fail_is_not_published() {
     assert!(ran.err.contains("the new version is kept as main.m__rejected"), "{}", ran.err);
     assert_eq!(p.read("m.csv"), "id,name\n1,a\n", "as it was");
     assert!(p.read("m__rejected.csv").contains(",b"));
-    assert!(!exists(&p, "m__candidate.csv"));
+    assert!(!exists(&p, "m__dbt_tmp.csv"));
     // Once it passes nothing of this is left.
     p.write("models/m.sql", &model("location='m.csv'", "select 2 as id, 'c' as name"));
     p.ok(&["build"]);

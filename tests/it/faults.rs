@@ -37,7 +37,7 @@ fn a_killed_build_leaves_whole_relations_and_the_next_build_works() {
     }
     p.ok(&["build"]);
     assert_eq!(
-        p.rows("select count(*) from duckdb_tables() where table_name like '%__candidate'"),
+        p.rows("select count(*) from duckdb_tables() where table_name like '%__dbt_tmp'"),
         ["0"]
     );
 }

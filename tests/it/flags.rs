@@ -452,3 +452,50 @@ fn a_materialization_says_which_languages_it_builds() {
         ran.err
     );
 }
+
+#[test]
+fn statements_carry_the_query_comment() {
+    let file = "name: shop\nversion: '1.0'\nprofile: shop\n";
+    let p = Project::new(&[
+        MODEL,
+        ("macros/c.sql", "{% macro whose(node) %}{{ return('of ' ~ node.name) }}{% endmacro %}"),
+    ]);
+    let ran = p.ok(&["run", "--debug"]);
+    assert!(!ran.out.contains("/*"), "nobody watches a file's statements: {}", ran.out);
+    p.write("project.yml", &format!("{file}query-comment: '{{{{ whose(node) }}}}'\n"));
+    let ran = p.ok(&["run", "--debug"]);
+    assert!(ran.out.contains("/* of a */\ncreate"), "{}", ran.out);
+    for (comment, said) in
+        [("{{ nobody() }}", "'nobody' is undefined"), ("a */ b", "has `*/` in it")]
+    {
+        p.write("project.yml", &format!("{file}query-comment: '{comment}'\n"));
+        let ran = p.run(&["run"]);
+        assert_eq!(ran.code, 1, "{}", ran.err);
+        assert!(ran.err.contains(said) && ran.err.contains("project.yml:4:16"), "{}", ran.err);
+        assert_eq!(p.status("model.shop.a"), "error");
+    }
+}
+
+#[test]
+fn sql_is_compiled_in_other_forms() {
+    let p = Project::new(&[
+        ("models/e.sql", "{{ config(materialized='ephemeral') }} select 1 as id"),
+        ("models/m.sql", "select * from {{ ref('e') }}"),
+        ("models/t.sql", "select '{{ flags.INTROSPECT }}' as i from {{ ref('i') }}"),
+        (
+            "models/i.sql",
+            "{{ config(materialized='incremental') }} select 2 as id{% if is_incremental() %} where 1 = 0{% endif %}",
+        ),
+    ]);
+    p.ok(&["build"]);
+    let compiled = |words: &[&str]| p.ok(&[&["compile"], words].concat()).out;
+    assert!(compiled(&["-s", "m"]).starts_with("with __dbt__cte__e as"));
+    let alone = compiled(&["-s", "m", "--no-inject-ephemeral-ctes"]);
+    assert_eq!(alone.trim(), "select * from __dbt__cte__e");
+    assert!(compiled(&["-s", "i"]).contains("where 1 = 0"));
+    assert!(!compiled(&["-s", "i", "--full-refresh"]).contains("where"));
+    assert!(compiled(&["-s", "t", "--empty"]).contains("limit 0"));
+    assert!(compiled(&["-s", "t", "--no-introspect"]).contains("'False'"));
+    let shown = p.ok(&["show", "--inline-direct", "select '{{ x }}' as text"]);
+    assert!(shown.out.contains("{{ x }}"), "{}", shown.out);
+}

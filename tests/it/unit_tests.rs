@@ -233,9 +233,9 @@ fn a_mistake_of_a_test_is_an_error_of_that_test_at_its_place() {
     );
     let said = format!("{}{}", out.out, out.err);
     for part in [
-        "ref('a') has no column `nam`\n --> models/b.yml:9:11",
+        "Invalid column name: 'nam' in unit test fixture for 'a'.\n --> models/b.yml:9:11",
         "did you mean `name`?",
-        "`b` has no column `idx`\n  --> models/b.yml:11:",
+        "Invalid column name: 'idx' in unit test fixture for expected output.\n  --> models/b.yml:11:",
         "the input `ref('zz')` of the unit test `gone` was not found",
         "the unit test `none` gives no input for `a`\n --> models/b.sql:1:",
         "an input is `ref('..')`, `source('..', '..')` or `this`",
@@ -268,7 +268,11 @@ fn what_a_unit_test_must_say_is_checked_at_parse() {
             test("given: [], expect: {format: csv, fixture: few}"),
             "there is no file for the fixture `few`",
         ),
-        (UPPER, test("given: [{input: ref('a')}], expect: {rows: [{id: 1}]}"), "`a` is no seed"),
+        (
+            UPPER,
+            test("given: [{input: ref('a')}], expect: {rows: [{id: 1}]}"),
+            "Unable to find seed 'shop.a'",
+        ),
         (
             UPPER,
             format!(

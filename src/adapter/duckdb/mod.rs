@@ -13,8 +13,8 @@ use crate::adapter::{Driver, content, count_of, diagnose_embedded, notes};
 use crate::engine::duckdb::{DIALECT, SPEC};
 use crate::engine::{
     Cancel, Cell, ColumnChange, Content, Dialect, EachRow, EngineError, EngineSpec, ExistingColumn,
-    ExistingRelation, Opener, ParquetFile, Publication, Relation, RelationKind, Reply, SeedLoad,
-    SeedLoadReport, StateRow, Target, WaitTimeouts, Warehouse,
+    ExistingRelation, Opener, ParquetFile, Publication, QueryComment, Relation, RelationKind,
+    Reply, SeedLoad, SeedLoadReport, StateRow, Target, WaitTimeouts, Warehouse,
 };
 use crate::hash::FastMap;
 use crate::source::SqlText;
@@ -37,6 +37,7 @@ struct DuckDb {
     session: Arc<Vec<String>>,
     /// Whether a transaction is open, which any error would abort.
     in_transaction: bool,
+    comment: Option<Arc<QueryComment>>,
 }
 
 struct Interrupt(Arc<InterruptHandle>);
@@ -53,7 +54,7 @@ impl DuckDb {
             connection.execute_batch(statement).map_err(engine_error)?;
         }
         let interrupt = connection.interrupt_handle();
-        Ok(DuckDb { connection, interrupt, session, in_transaction: false })
+        Ok(DuckDb { connection, interrupt, session, in_transaction: false, comment: None })
     }
 
     /// Passes each row of a query to `each` and returns the columns.
@@ -123,6 +124,10 @@ impl Warehouse for DuckDb {
         Ok(self.texts("select version()")?.into_iter().flatten().next().unwrap_or_default())
     }
 
+    fn set_comment(&mut self, comment: Option<Arc<QueryComment>>) -> Option<Arc<QueryComment>> {
+        std::mem::replace(&mut self.comment, comment)
+    }
+
     fn begin(&mut self) -> Result<(), EngineError> {
         self.batch("begin")?;
         self.in_transaction = true;
@@ -146,12 +151,13 @@ impl Warehouse for DuckDb {
             "commit" | "rollback" => self.in_transaction = false,
             _ => {}
         }
-        self.batch(sql.as_str())?;
+        QueryComment::send(self.comment.as_deref(), sql.as_str(), |sql| self.batch(sql))?;
         Ok(Reply::ok())
     }
 
     fn stream_rows(&mut self, sql: &SqlText, each: &mut EachRow<'_>) -> Result<Reply, EngineError> {
-        let columns = self.query(sql.as_str(), each)?;
+        let send = |sql: &str| self.query(sql, each);
+        let columns = QueryComment::send(self.comment.as_deref(), sql.as_str(), send)?;
         Ok(Reply { columns, ..Reply::ok() })
     }
 

@@ -163,7 +163,7 @@ pub(super) fn read_attached_objects(
          {table} join pg_catalog.pg_publication_rel r on r.prrelid = c.oid join pg_catalog.pg_publication p on p.oid = r.prpubid \
          where c.oid = {oid} \
          union all select 22, 'the replica identity', format('alter table %I.%I replica identity %s', n.nspname, c.relname, \
-                case when c.relreplident = 'n' then 'nothing' else coalesce((select 'using index ' || quote_ident(replace(x.relname, '__candidate', '')) \
+                case when c.relreplident = 'n' then 'nothing' else coalesce((select 'using index ' || quote_ident(replace(x.relname, '__dbt_tmp', '')) \
                   from pg_catalog.pg_index o join pg_catalog.pg_index i on i.indrelid = {new} and i.indisunique \
                   join pg_catalog.pg_class x on x.oid = i.indexrelid \
                   where c.relreplident = 'i' and o.indrelid = c.oid and o.indisreplident and {was} = {is} \
@@ -440,7 +440,7 @@ pub(super) fn constraints_like(
         "select format('alter table %s drop constraint %I', {name}, k.conname) from pg_catalog.pg_constraint k \
          where k.conrelid = {oid} and obj_description(k.oid, 'pg_constraint') = '{OF_CONTRACT}' and {lost} \
          union all select format('alter table %1$s add constraint %2$I %3$s; comment on constraint %2$I on %1$s is %4$L', \
-                {name}, replace(k.conname, '__candidate', ''), pg_get_constraintdef(k.oid), '{OF_CONTRACT}') \
+                {name}, replace(k.conname, '__dbt_tmp', ''), pg_get_constraintdef(k.oid), '{OF_CONTRACT}') \
          from pg_catalog.pg_constraint k where k.conrelid = {new} and {gained} \
          union all select format('alter table %s alter %I set not null', {name}, a.attname) \
          from pg_catalog.pg_attribute a join pg_catalog.pg_attribute o on o.attrelid = {oid} and o.attname = a.attname \
@@ -466,10 +466,10 @@ pub(super) fn rename_constraints_sql(
 ) -> Result<Vec<String>, EngineError> {
     let rows = pg.texts(&format!(
         "select format('alter table %I.%I rename constraint %I to %I', n.nspname, c.relname, k.conname, \
-                replace(k.conname, '__candidate', '')) \
+                replace(k.conname, '__dbt_tmp', '')) \
          from pg_catalog.pg_constraint k join pg_catalog.pg_class c on c.oid = k.conrelid \
          join pg_catalog.pg_namespace n on n.oid = c.relnamespace \
-         where k.conrelid = {oid} and position('__candidate' in k.conname) > 0 \
+         where k.conrelid = {oid} and position('__dbt_tmp' in k.conname) > 0 \
          union all select format('comment on constraint %I on %I.%I is %L', k.conname, n.nspname, c.relname, '{OF_CONTRACT}') \
          from pg_catalog.pg_constraint k join pg_catalog.pg_class c on c.oid = k.conrelid \
          join pg_catalog.pg_namespace n on n.oid = c.relnamespace where k.conrelid = {oid} order by 1 desc",

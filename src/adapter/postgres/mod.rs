@@ -24,8 +24,8 @@ use crate::adapter::{Driver, content, count_of, notes};
 use crate::engine::postgres::{DIALECT, SPEC};
 use crate::engine::{
     Cancel, Cell, ColumnChange, Content, Dialect, EachRow, EngineError, EngineErrorKind,
-    EngineSpec, ExistingColumn, ExistingRelation, Opener, Publication, Relation, RelationKind,
-    Reply, SeedLoad, SeedLoadReport, StateRow, Target, WaitTimeouts, Warehouse,
+    EngineSpec, ExistingColumn, ExistingRelation, Opener, Publication, QueryComment, Relation,
+    RelationKind, Reply, SeedLoad, SeedLoadReport, StateRow, Target, WaitTimeouts, Warehouse,
 };
 use crate::source::SqlText;
 use crate::sql::{first_word, split_statements};
@@ -69,6 +69,7 @@ pub(crate) struct Postgres {
     pending: Vec<AttachedObject>,
     /// Prepared statements for Strata's own queries, by text. Empty behind a pooler.
     prepared: HashMap<String, Statement>,
+    comment: Option<Arc<QueryComment>>,
 }
 
 /// Makes the server check regularly whether its client still exists (PostgreSQL documentation,
@@ -149,6 +150,7 @@ impl Postgres {
             locked: Vec::new(),
             pending: Vec::new(),
             prepared: HashMap::new(),
+            comment: None,
         })
     }
 
@@ -539,6 +541,10 @@ impl Warehouse for Postgres {
         self.end_transaction("rollback", Control::Rollback)
     }
 
+    fn set_comment(&mut self, comment: Option<Arc<QueryComment>>) -> Option<Arc<QueryComment>> {
+        std::mem::replace(&mut self.comment, comment)
+    }
+
     fn execute(&mut self, sql: &SqlText) -> Result<Reply, EngineError> {
         let text = sql.as_str();
         // SQL of a project may begin and end transactions itself.
@@ -553,15 +559,19 @@ impl Warehouse for Postgres {
             };
             return Ok(Reply { message, ..Reply::default() });
         }
-        let rows = self.run(text)?;
+        let comment = self.comment.clone();
+        let rows = QueryComment::send(comment.as_deref(), text, |sql| self.run(sql))?;
         Ok(Reply { message: status(text, rows), rows_affected: rows, ..Reply::default() })
     }
 
     fn stream_rows(&mut self, sql: &SqlText, each: &mut EachRow<'_>) -> Result<Reply, EngineError> {
         let mut count = 0;
-        let columns = self.query(sql.as_str(), &mut |row| {
-            count += 1;
-            each(row)
+        let comment = self.comment.clone();
+        let columns = QueryComment::send(comment.as_deref(), sql.as_str(), |sql| {
+            self.query(sql, &mut |row| {
+                count += 1;
+                each(row)
+            })
         })?;
         let rows_affected = Some(count);
         Ok(Reply { message: status(sql.as_str(), rows_affected), rows_affected, columns })

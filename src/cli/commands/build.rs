@@ -53,8 +53,10 @@ pub(super) fn load_seeds(
 pub(super) fn take_snapshots(
     invocation: Invocation<'_>,
     selection: &SelectionArgs,
+    empty: bool,
 ) -> CommandResult {
-    let options = options_of(invocation.flags, CommandVerb::Snapshot, selection);
+    let mut options = options_of(invocation.flags, CommandVerb::Snapshot, selection);
+    options.empty |= empty;
     carry_out(invocation, &options)
 }
 
@@ -78,7 +80,7 @@ pub(super) fn build_options(
     let mut options = options_of(flags, CommandVerb::Build, selection);
     options.full_refresh |= run.full_refresh;
     options.store_failures |= run.store_failures;
-    options.empty |= run.empty;
+    options.empty |= run.rows.empty;
     options.audit &= !run.no_audit;
     options.changed = run.changed.options();
     options

@@ -4,7 +4,7 @@ use super::super::args::{BuildArgs, SelectionArgs, ShowOutput};
 use super::super::exit::Exit;
 use super::super::{CommandResult, Invocation};
 use super::build::build_options;
-use crate::ops::{self, CompileOptions, OpsError, ShowOptions};
+use crate::ops::{self, CompileOptions, InlineQuery, OpsError, ShowOptions};
 use crate::report::{
     ListOutput, print_compiled, print_compiled_json, print_list, print_plan, print_rows,
 };
@@ -26,14 +26,11 @@ pub(super) fn print_steps(
 
 pub(super) fn compile_sql(
     invocation: Invocation<'_>,
-    selection: &SelectionArgs,
-    inline: Option<String>,
-    introspect: bool,
+    options: &CompileOptions,
     output: ShowOutput,
 ) -> CommandResult {
-    let Invocation { flags, console, workspace } = invocation;
-    let options = CompileOptions { selection: flags.selection(selection), inline, introspect };
-    let report = ops::compile_nodes(workspace, &options, &mut |n| console.notice(n))?;
+    let Invocation { console, workspace, .. } = invocation;
+    let report = ops::compile_nodes(workspace, options, &mut |n| console.notice(n))?;
     match output {
         ShowOutput::Text => print_compiled(console, &report),
         ShowOutput::Json => print_compiled_json(console, &report),
@@ -59,7 +56,9 @@ pub(super) fn list_nodes(
 /// The arguments of `show` other than the selection.
 pub(super) struct ShowRequest<'a> {
     pub(super) names: &'a [String],
-    pub(super) inline: Option<String>,
+    pub(super) inline: Option<InlineQuery>,
+    /// Whether templates may ask the database.
+    pub(super) introspect: bool,
     /// Negative to show all rows.
     pub(super) limit: i64,
 }
@@ -77,10 +76,14 @@ pub(super) fn show_rows(
     selection.indirect = IndirectSelection::Empty;
     if selection.select.is_empty() && asked.inline.is_none() && selection.selector.is_none() {
         let hint = "strata show MODEL, or strata show --inline 'select ...'";
-        return Err(OpsError::usage_with_hint("name what to show", hint));
+        return Err(OpsError::usage_with_hint(
+            "Either --select or --inline must be passed to show",
+            hint,
+        ));
     }
     let limit = usize::try_from(asked.limit).ok();
-    let options = ShowOptions { selection, inline: asked.inline, limit };
+    let ShowRequest { inline, introspect, .. } = asked;
+    let options = ShowOptions { selection, inline, introspect, limit };
     let is_json = output == ShowOutput::Json;
     // The two closures share the console: rows and notices alternate.
     let console = RefCell::new(console);

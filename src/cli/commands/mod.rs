@@ -17,12 +17,13 @@ pub(super) use help::answer_help;
 
 use super::args::{Cli, Command, DocsCommand, SourceCommand};
 use super::{CommandResult, Invocation};
+use crate::ops::{CompileOptions, InlineQuery, SqlForm};
 
 pub(super) fn run_command(cli: &Cli, invocation: Invocation<'_>) -> CommandResult {
     match &cli.command {
         Command::Build { selection, run } => build::build_selected(invocation, selection, run),
-        Command::Run { selection, full_refresh, empty, .. } => {
-            build::run_selected(invocation, selection, *full_refresh, *empty)
+        Command::Run { selection, full_refresh, rows, .. } => {
+            build::run_selected(invocation, selection, *full_refresh, rows.empty)
         }
         Command::Test { selection, store_failures } => {
             build::test_selected(invocation, selection, *store_failures)
@@ -30,7 +31,9 @@ pub(super) fn run_command(cli: &Cli, invocation: Invocation<'_>) -> CommandResul
         Command::Seed { selection, full_refresh, .. } => {
             build::load_seeds(invocation, selection, *full_refresh)
         }
-        Command::Snapshot { selection } => build::take_snapshots(invocation, selection),
+        Command::Snapshot { selection, rows } => {
+            build::take_snapshots(invocation, selection, rows.empty)
+        }
         Command::Clone { selection, full_refresh } => {
             build::clone_relations(invocation, selection, *full_refresh)
         }
@@ -38,15 +41,38 @@ pub(super) fn run_command(cli: &Cli, invocation: Invocation<'_>) -> CommandResul
             look::print_steps(invocation, selection, run, *json)
         }
         Command::Watch { selection, args } => watch::watch_project(invocation, selection, args),
-        Command::Compile { selection, inline, no_introspect, output } => {
-            look::compile_sql(invocation, selection, inline.clone(), !no_introspect, *output)
+        Command::Compile {
+            selection,
+            inline,
+            rendering,
+            rows,
+            no_inject_ephemeral_ctes,
+            output,
+            ..
+        } => {
+            let options = CompileOptions {
+                selection: invocation.flags.selection(selection),
+                inline: inline.clone(),
+                introspect: !rendering.no_introspect,
+                form: SqlForm {
+                    empty: rows.empty || invocation.flags.empty,
+                    injects_ctes: !no_inject_ephemeral_ctes,
+                },
+            };
+            look::compile_sql(invocation, &options, *output)
         }
         Command::Parse => project::parse_files(invocation),
         Command::Ls { selection, output, output_keys } => {
             look::list_nodes(invocation, selection, (*output).into(), output_keys)
         }
-        Command::Show { names, selection, inline, limit, output } => {
-            let asked = look::ShowRequest { names, inline: inline.clone(), limit: *limit };
+        Command::Show { names, selection, inline, inline_direct, rendering, limit, output } => {
+            let template = inline.clone().map(InlineQuery::Template);
+            let asked = look::ShowRequest {
+                names,
+                inline: template.or_else(|| inline_direct.clone().map(InlineQuery::Direct)),
+                introspect: !rendering.no_introspect,
+                limit: *limit,
+            };
             look::show_rows(invocation, selection, asked, *output)
         }
         Command::Source { command: SourceCommand::Freshness { selection, output } } => {
@@ -69,7 +95,7 @@ pub(super) fn run_command(cli: &Cli, invocation: Invocation<'_>) -> CommandResul
             project::make_project(invocation, name.clone(), *sample)
         }
         // `retry` is replaced by the command that it repeats.
-        Command::Retry | Command::Explain { .. } | Command::Completions { .. } => {
+        Command::Retry { .. } | Command::Explain { .. } | Command::Completions { .. } => {
             answer_help(cli, invocation.console).unwrap_or_else(|| Ok(super::Exit::success()))
         }
     }

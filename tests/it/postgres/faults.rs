@@ -131,7 +131,7 @@ const GATES: &str = "
         return null;
     end $$;
     create function gates.before_ddl() returns event_trigger language plpgsql as $$ begin
-        if tg_tag = 'CREATE VIEW' and current_query() ilike '%v__candidate%' then perform gates.gate('view'); end if;
+        if tg_tag = 'CREATE VIEW' and current_query() ilike '%v__dbt_tmp%' then perform gates.gate('view'); end if;
         if current_query() ilike '%rename to \"swapped\"%' then perform gates.gate('swap'); end if;
     end $$;
     create event trigger before_ddl on ddl_command_start when tag in ('CREATE VIEW', 'ALTER TABLE')
@@ -408,8 +408,10 @@ fn a_hook_whose_session_was_ended_fails_alone() {
         let mut holder = server.superuser();
         rows(&mut holder, "select pg_advisory_lock(7305)");
         let child = p.start(&["build", "--target", target]);
-        let waits =
-            format!("query like 'select pg_advisory_xact_lock_shared%{}%'", server.schema(target));
+        let waits = format!(
+            "query like '/*%select pg_advisory_xact_lock_shared%{}%'",
+            server.schema(target)
+        );
         until(
             &mut holder,
             &format!(
@@ -756,7 +758,7 @@ fn each_fault_has_its_sqlstate_and_place_and_leaves_what_is_published() {
     );
     assert_eq!(server.rows(&format!("select x from {schema}.slow")), ["1"]);
     assert_eq!(
-        server.rows(&format!("select to_regclass('{schema}.slow__candidate') is null")),
+        server.rows(&format!("select to_regclass('{schema}.slow__dbt_tmp') is null")),
         ["true"]
     );
     // After a serialization failure the node is built again.

@@ -2,6 +2,7 @@
 //! (`scripts/postgres`) and writes their addresses to the file that STRATA_TEST_PG names. Without
 //! that file these tests are skipped, with a message.
 
+mod comments;
 mod differential;
 mod faults;
 mod materialized_views;

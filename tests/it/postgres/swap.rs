@@ -235,7 +235,7 @@ fn a_view_that_no_longer_fits_holds_the_swap_back_or_is_built_in_its_turn() {
     refused(&p, &["build", "--select", "orders"], &["nothing was published", "note"]);
     // Views that earlier runs left behind do not prevent the swap.
     server.run(&format!(
-        "drop view {s}.dashboard; create view {s}.wide__candidate as select note from {s}.orders; \
+        "drop view {s}.dashboard; create view {s}.wide__dbt_tmp as select note from {s}.orders; \
          create view {s}.wider__rejected as select note from {s}.orders"
     ));
     p.ok(&["build"]);

@@ -90,7 +90,7 @@ fn incremental_models_append_replace_and_refuse_to_merge() {
     p.ok(&["build"]);
     run_sql(&p, "insert into orders values (2, 25, '2024-01-02'), (3, 30, '2024-01-02')");
     // The candidate of a killed build.
-    run_sql(&p, "create table appended__candidate (x)");
+    run_sql(&p, "create table appended__dbt_tmp (x)");
     p.ok(&["build"]);
     let left = "select count(*) from sqlite_schema where name like '%candidate'";
     assert_eq!(rows(&database(&p), left), ["0"]);

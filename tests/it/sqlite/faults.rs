@@ -44,7 +44,7 @@ fn a_killed_build_leaves_whole_relations_and_the_next_build_works() {
         assert_eq!(integrity(&db), "ok");
     }
     p.ok(&["build"]);
-    let left = "select count(*) from sqlite_schema where name like '%__candidate'";
+    let left = "select count(*) from sqlite_schema where name like '%__dbt_tmp'";
     assert_eq!(rows(&database(&p), left), ["0"]);
 }
 
