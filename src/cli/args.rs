@@ -222,6 +222,7 @@ impl Cli {
             ("--sqlparse", self.command.selection().is_some_and(|s| s.sqlparse.is_some())),
             ("--export-saved-queries", self.command.exports_saved_queries()),
             ("--static", self.command.is_static()),
+            ("--select", self.command.selection().is_some_and(SelectionArgs::is_overruled)),
         ];
         let given = self.global.unused().into_iter().chain(command).filter(|(_, given)| *given);
         given.filter_map(|(flag, _)| Some((flag, why_idle_flag(flag)?))).collect()
@@ -256,6 +257,7 @@ fn why_idle_flag(flag: &str) -> Option<&'static str> {
         "--upload-to-artifacts-ingest-api" => Some("nothing is uploaded"),
         "--sqlparse" => Some("no such parser is used"),
         "--export-saved-queries" => Some("saved queries are exported by dbt Cloud"),
+        "--select" => Some("`--selector` says what is selected"),
         "--static" => Some("there is no page to put the artifacts into"),
         _ => why_idle(&flag.trim_start_matches('-').replace('-', "_")),
     }
@@ -289,6 +291,12 @@ pub(super) struct SelectionArgs {
 }
 
 impl SelectionArgs {
+    /// Whether a named selector stands beside names, which then do not count, as in dbt.
+    fn is_overruled(&self) -> bool {
+        let has_names = [&self.select, &self.models, &self.exclude].iter().any(|n| !n.is_empty());
+        self.selector.is_some() && has_names
+    }
+
     pub(super) fn all_selected(&self) -> Vec<String> {
         self.select.iter().chain(&self.models).cloned().collect()
     }

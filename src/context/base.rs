@@ -39,6 +39,14 @@ pub(super) fn install_base_members(out: &mut FastMap<&'static str, Value>) {
             Ok(Value::from(""))
         }),
     );
+    out.insert(
+        "adapter_macro",
+        function(|_, _, _| {
+            let message =
+                "The \"adapter_macro\" macro has been deprecated: call `adapter.dispatch`";
+            Err(error(message))
+        }),
+    );
     out.insert("debug", function(|_, _, _| Ok(Value::from(""))));
     out.insert(
         "tojson",

@@ -50,6 +50,7 @@ const VARIABLES: [(&str, &str); 3] =
 
 /// Templates that can be in any model.
 const ROWS: &[Row] = &[
+    ("adapter_macro", "{{ adapter_macro is defined }}", "True"),
     ("var", "{{ var('n') }}", "7"),
     ("var", "{{ var('text') }}", "plain"),
     ("var", "{{ var('nested')['a'][1] }}", "2"),
@@ -516,6 +517,10 @@ const PARSE_ERRORS: &[(&str, &str)] = &[
         "the contract of `m` needs a `data_type` for: ['a']",
     ),
     ("{{ exceptions.nothing() }}", "exceptions has no `nothing`"),
+    (
+        "{{ adapter_macro('x') }}",
+        "The \"adapter_macro\" macro has been deprecated: call `adapter.dispatch`",
+    ),
     ("{{ set_strict(1) }}", "number is not iterable"),
     ("{{ zip_strict(1) }}", "number is not iterable"),
     ("{{ tojson(ref) }}", "Object of type Carrying is not JSON serializable"),

@@ -40,6 +40,8 @@ pub(crate) struct LoadOptions {
     pub(crate) ignore_version: bool,
 }
 
+/// Beside the project file.
+const VARS_FILE: &str = "vars.yml";
 const PROJECT_FILES: [&str; 2] = ["project.yml", "dbt_project.yml"];
 
 pub(crate) fn find_project_file(system: &dyn System, folder: &Utf8Path) -> Option<Utf8PathBuf> {
@@ -244,7 +246,9 @@ impl Loader<'_> {
             }
             None => return Ok(None),
         };
-        let context = self.context(&project_name, &target, self.cli_vars(), false);
+        let file_vars = self.vars_file(&self.root.clone())?;
+        let known = VarSource { root: vars_json(file_vars.as_ref()), ..self.cli_vars() };
+        let context = self.context(&project_name, &target, known, false);
         let renderer = YamlRenderer::new(&context, &project_name.as_str().into());
         let rendered = renderer.tree(&tree, &renders_late, &mut self.out);
         let id = self.map.find(&self.shown(file)).unwrap_or(FileId(0));
@@ -252,6 +256,7 @@ impl Loader<'_> {
             return Ok(None);
         };
         options.unrendered = Some(tree);
+        self.take_vars(&mut options, file_vars);
         self.check_version(&options);
         let target_path =
             self.options.target_path.clone().or(options.target_path.clone().map(Utf8PathBuf::from));
@@ -476,6 +481,8 @@ impl Loader<'_> {
             self.out.extend(complaints.into_iter().filter(Diagnostic::is_error));
             let Some(mut options) = options else { continue };
             options.unrendered = Some(tree);
+            let file_vars = self.vars_file(&folder)?;
+            self.take_vars(&mut options, file_vars);
             self.check_version(&options);
             let skip = [normalize_path(&folder.join(&options.packages_install_path))];
             let files = self.files(&folder, &options, &skip)?;
@@ -501,6 +508,38 @@ impl Loader<'_> {
         }
         packages.extend(loaded);
         Ok(())
+    }
+
+    /// The variables of `vars.yml` beside a project file, which dbt 1.12 reads.
+    fn vars_file(&mut self, root: &Utf8Path) -> Result<Option<Yaml>, SystemError> {
+        let path = root.join(VARS_FILE);
+        if !self.system.is_file(&path) {
+            return Ok(None);
+        }
+        let tree = self.yaml(&path)?;
+        let vars = tree.as_map().and_then(|map| map.get("vars")).filter(|vars| !vars.is_null());
+        if let Some(vars) = vars.filter(|vars| vars.as_map().is_none()) {
+            let message = format!("`vars` is a mapping, not {}", vars.kind());
+            self.out.push(Diagnostic::error(Code::YamlShape, message).primary(vars.span, ""));
+            return Ok(None);
+        }
+        Ok(vars.cloned())
+    }
+
+    /// Gives a project the variables of its `vars.yml`, unless its project file has some itself.
+    fn take_vars(&mut self, options: &mut ProjectOptions, file_vars: Option<Yaml>) {
+        let has_own =
+            options.vars.as_ref().and_then(Yaml::as_map).is_some_and(|own| !own.entries.is_empty());
+        match file_vars {
+            Some(vars) if has_own => {
+                let message =
+                    format!("`{VARS_FILE}` is not read: the project file has variables, too");
+                let d = Diagnostic::warning(Code::Ignored, message).primary(vars.span, "");
+                self.out.push(d.help("dbt 1.12 refuses this; write all of them in one place"));
+            }
+            Some(vars) => options.vars = Some(vars),
+            None => {}
+        }
     }
 
     fn selectors(

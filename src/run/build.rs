@@ -18,7 +18,7 @@ use crate::context::{DatabaseAccess, LogLine};
 use crate::diag::{Code, Diagnostic};
 use crate::engine::{
     Connection, ExistingRelation, ExistingRelations, Pool, QueryComment, Relation, Reply,
-    candidate_name, helper_names, rejected_name,
+    candidate_name, helper_names,
 };
 use crate::manifest::{Hook, Materialization, Node, NodeId, NodeKind};
 use crate::materialize::{MaterializationJob, MaterializationOutcome, store_node};
@@ -302,7 +302,7 @@ fn job_of(
         let d = Diagnostic::error(Code::Runtime, message).primary(node.span, "").note(bytes);
         return Err(NodeError::lasting(d.help("give it a shorter `alias`")));
     }
-    let beside = [candidate_name(&target, engine.dialect), rejected_name(&target, engine.dialect)];
+    let [_, beside @ ..] = helper_names(&target, engine.dialect);
     let Some(config) = node.typed.build() else {
         return Err(internal_error(&format!("`{}` is not built", node.name)));
     };

@@ -48,7 +48,7 @@ pub(crate) use queue::{RunRequest, artifact_path, report_empty_run, run_plan};
 
 use crate::compile::Compiler;
 use crate::context::DeferredRelations;
-use crate::diag::WarningOptions;
+use crate::diag::{Diagnostic, WarningOptions};
 use crate::engine::{Dialect, EngineError, Relation, Warehouse};
 use crate::manifest::EventWindow;
 use crate::outcome::BatchResults;
@@ -139,6 +139,8 @@ pub(crate) enum RunError {
     Engine(#[from] EngineError),
     #[error("nothing was run, since the template of the hook `{0}` failed")]
     HookTemplate(Arc<str>),
+    #[error("nothing was run, since the query comment cannot be made: {}", .0.message)]
+    QueryComment(Box<Diagnostic>),
 }
 
 /// A flag that asks the work to stop. Clones share the flag.

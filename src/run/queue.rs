@@ -3,6 +3,7 @@
 use super::RunError;
 use super::audit::GuardResult;
 use super::batches::BatchProgress;
+use super::comment::make_comment;
 use super::events::{Event, StatusTotals};
 use super::hooks::{CancelWatch, on_run_end_context, run_hooks};
 use super::publish::record_tests;
@@ -53,6 +54,11 @@ pub(crate) fn run_plan(
     if plan.steps.is_empty() && plan.schemas.is_empty() && !hooks {
         report_empty_run(shared.options.threads, emit);
         return Ok(Vec::new());
+    }
+    // As in dbt, a comment that cannot be made ends the run before its first statement.
+    if let Some(step) = plan.steps.first() {
+        let node = shared.compiler.manifest.node(step.node);
+        make_comment(&shared, node).map_err(RunError::QueryComment)?;
     }
     let tests = plan.steps.iter().map(|s| s.guards.len()).sum::<usize>()
         + plan.steps.iter().filter(|s| s.action == Action::Test).count();

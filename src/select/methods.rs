@@ -238,7 +238,7 @@ fn method(
             SelectorMethod::Result(value)
         }
         "version" => SelectorMethod::Version(version_kind(raw)?),
-        "source_status" => match require_state(name, previous)?.fresher {
+        "source_status" => match previous.map_or(&FresherSources::NoPrevious, |p| &p.fresher) {
             FresherSources::NoPrevious => {
                 return Err(no_sources_file("previous", "in the folder of --state"));
             }

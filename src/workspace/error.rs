@@ -36,6 +36,7 @@ impl From<RunError> for WorkspaceError {
     fn from(e: RunError) -> WorkspaceError {
         match e {
             RunError::Engine(e) => WorkspaceError::Engine(e),
+            RunError::QueryComment(d) => WorkspaceError::Diagnostics(vec![*d]),
             other => WorkspaceError::Run(other),
         }
     }

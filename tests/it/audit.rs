@@ -206,3 +206,20 @@ fn descriptions_and_indexes_belong_to_the_published_relation() {
         assert_eq!(p.rows("select table_name, is_unique from duckdb_indexes()"), ["t|true"]);
     }
 }
+
+#[test]
+fn what_an_interrupted_dbt_left_is_dropped() {
+    let p = Project::new(&[
+        ("models/v.sql", "select 1 as id"),
+        ("models/t.sql", "{{ config(materialized='table') }} select 1 as id"),
+    ]);
+    p.ok(&["build"]);
+    for (kind, name) in [("view", "v"), ("table", "t")] {
+        for suffix in ["__dbt_tmp", "__dbt_backup"] {
+            let sql = format!("create {kind} {name}{suffix} as select 2 as id");
+            p.database().execute_batch(&sql).unwrap();
+        }
+    }
+    p.ok(&["build"]);
+    assert_eq!(p.rows("select table_name from information_schema.tables order by 1"), ["t", "v"]);
+}

@@ -470,9 +470,8 @@ fn statements_carry_the_query_comment() {
     {
         p.write("project.yml", &format!("{file}query-comment: '{comment}'\n"));
         let ran = p.run(&["run"]);
-        assert_eq!(ran.code, 1, "{}", ran.err);
+        assert_eq!(ran.code, 2, "nothing is run: {}", ran.err);
         assert!(ran.err.contains(said) && ran.err.contains("project.yml:4:16"), "{}", ran.err);
-        assert_eq!(p.status("model.shop.a"), "error");
     }
 }
 
@@ -498,4 +497,46 @@ fn sql_is_compiled_in_other_forms() {
     assert!(compiled(&["-s", "t", "--no-introspect"]).contains("'False'"));
     let shown = p.ok(&["show", "--inline-direct", "select '{{ x }}' as text"]);
     assert!(shown.out.contains("{{ x }}"), "{}", shown.out);
+}
+
+#[test]
+fn variables_have_a_file_of_their_own() {
+    let p = Project::new(&[
+        ("vars.yml", "vars: {who: you, shop: {what: that}}\n"),
+        ("models/m.sql", "select '{{ var(\"who\") }} {{ var(\"what\") }}' as text"),
+    ]);
+    p.write(
+        "project.yml",
+        "name: shop\nversion: '1.0'\nprofile: shop\nmodels: {+alias: 'of_{{ var(\"who\") }}'}\n",
+    );
+    let compiled = |words: &[&str]| p.ok(&[&["compile", "-s", "m"], words].concat()).out;
+    assert_eq!(compiled(&[]).trim(), "select 'you that' as text");
+    assert_eq!(compiled(&["--vars", "{who: me}"]).trim(), "select 'me that' as text");
+    p.ok(&["run"]);
+    assert_eq!(p.rows("select text from of_you"), ["you that"]);
+    p.write("vars.yml", "vars: {who: us, what: this}\n");
+    assert_eq!(compiled(&[]).trim(), "select 'us this' as text");
+    // The project file wins.
+    p.write(
+        "project.yml",
+        "name: shop\nversion: '1.0'\nprofile: shop\nvars: {who: they, what: x}\n",
+    );
+    let ran = p.ok(&["compile", "-s", "m"]);
+    assert_eq!(ran.out.trim(), "select 'they x' as text");
+    assert!(ran.err.contains("`vars.yml` is not read"), "{}", ran.err);
+    p.write("vars.yml", "vars: [who]\n");
+    let ran = p.run(&["parse"]);
+    assert!(ran.code == 2 && ran.err.contains("`vars` is a mapping, not a list"), "{}", ran.err);
+}
+
+#[test]
+fn a_named_selector_counts_and_names_beside_it_do_not() {
+    let p = Project::new(&[
+        MODEL,
+        ("models/b.sql", "select 1 as id"),
+        ("selectors.yml", "selectors: [{name: one, definition: b}]\n"),
+    ]);
+    let ran = p.ok(&["ls", "--selector", "one", "--select", "a"]);
+    assert_eq!(ran.out.trim(), "shop.b");
+    assert!(ran.err.contains("`--select` has no effect: `--selector` says"), "{}", ran.err);
 }
