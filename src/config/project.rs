@@ -103,7 +103,7 @@ pub(crate) enum CommentText {
     #[default]
     Usual,
     None,
-    /// The body of a macro with the parameters `connection_name` and `node`.
+    /// A template with the variables `connection_name` and `node`.
     Written(String),
 }
 

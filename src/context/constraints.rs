@@ -3,7 +3,7 @@
 use super::relation::RelationValue;
 use super::session::RenderSession;
 use crate::config::{Json, python_str};
-use crate::engine::{Dialect, ReferenceName};
+use crate::engine::{CANDIDATE_SUFFIX, Dialect, ReferenceName};
 use crate::jinja::{error, list, to_json};
 use minijinja::value::Value;
 use minijinja::{Error, State};
@@ -54,7 +54,7 @@ pub(super) fn resolve_references<'a>(
 pub(super) fn constraint_suffix(session: &RenderSession) -> String {
     let builds = session.builds_candidate();
     let unique = session.project.target.engine.capabilities.unique_constraint_names;
-    if builds && unique { "__dbt_tmp".to_owned() } else { String::new() }
+    if builds && unique { CANDIDATE_SUFFIX.to_owned() } else { String::new() }
 }
 
 /// Resolves the `to:` of a foreign key.

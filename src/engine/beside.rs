@@ -3,21 +3,26 @@
 use super::{Dialect, EngineSpec, Relation, ScratchTables};
 use crate::hash::md5_hex;
 
+/// What the name of a candidate ends in, and the names of its constraints where those of the published table are in the way.
+pub(crate) const CANDIDATE_SUFFIX: &str = "__dbt_tmp";
+const REJECTED_SUFFIX: &str = "__rejected";
+const BACKUP_SUFFIX: &str = "__dbt_backup";
+
 /// The name under which the next version of a relation is built. It is dbt's, so that what a database's users have set up for
 /// such names (filters of monitoring, replication, backups) holds, and what an interrupted dbt left there is replaced.
 pub(crate) fn candidate_name(relation: &Relation, dialect: Dialect) -> Relation {
-    beside(relation, "__dbt_tmp", dialect)
+    beside(relation, CANDIDATE_SUFFIX, dialect)
 }
 
 /// The name under which a version that failed its tests is kept for inspection.
 pub(crate) fn rejected_name(relation: &Relation, dialect: Dialect) -> Relation {
-    beside(relation, "__rejected", dialect)
+    beside(relation, REJECTED_SUFFIX, dialect)
 }
 
 /// The name under which dbt keeps the old version while it puts the new one in its place. Nothing is built under it here; what an
 /// interrupted dbt left is dropped.
 pub(crate) fn backup_name(relation: &Relation, dialect: Dialect) -> Relation {
-    beside(relation, "__dbt_backup", dialect)
+    beside(relation, BACKUP_SUFFIX, dialect)
 }
 
 /// The name of a relation, and the names that its build may use beside it.
@@ -67,7 +72,7 @@ fn beside(relation: &Relation, suffix: &str, dialect: Dialect) -> Relation {
 /// Whether a name is one that a build uses beside a relation. Users may have such names too, so
 /// callers that drop relations ask this only about relations that a swap cannot recreate.
 pub(crate) fn is_helper_name(name: &str) -> bool {
-    ["__dbt_tmp", "__rejected", "__dbt_backup"].iter().any(|suffix| name.ends_with(suffix))
+    [CANDIDATE_SUFFIX, REJECTED_SUFFIX, BACKUP_SUFFIX].iter().any(|suffix| name.ends_with(suffix))
 }
 
 #[cfg(test)]

@@ -36,7 +36,8 @@ pub(crate) use abilities::{
     WriteConcurrency,
 };
 pub(crate) use beside::{
-    backup_name, candidate_name, helper_names, is_helper_name, rejected_name, scratch_name,
+    CANDIDATE_SUFFIX, backup_name, candidate_name, helper_names, is_helper_name, rejected_name,
+    scratch_name,
 };
 pub(crate) use cell::{Cell, Table};
 pub(crate) use comment::{CommentPlace, QueryComment};

@@ -31,13 +31,10 @@ fn outputs(node: &Node, dialect: Dialect, store_failures: bool) -> Vec<OutputAdd
         _ if !node.resource_type().is_refable() => Vec::new(),
         _ if node.is_ephemeral() => vec![output_of(node, dialect, relation, OutputRole::Published)],
         _ => {
-            let [published, candidate, rejected, backup] = helper_names(relation, dialect);
-            vec![
-                output_of(node, dialect, &published, OutputRole::Published),
-                output_of(node, dialect, &candidate, OutputRole::Helper),
-                output_of(node, dialect, &rejected, OutputRole::Helper),
-                output_of(node, dialect, &backup, OutputRole::Helper),
-            ]
+            let [published, helpers @ ..] = helper_names(relation, dialect);
+            let published = output_of(node, dialect, &published, OutputRole::Published);
+            let helpers = helpers.iter().map(|r| output_of(node, dialect, r, OutputRole::Helper));
+            std::iter::once(published).chain(helpers).collect()
         }
     }
 }

@@ -3,9 +3,9 @@
 use super::RunContext;
 use crate::compile::{render_hook, subject_of};
 use crate::config::{CommentText, QueryCommentOption};
-use crate::context::{DatabaseAccess, RenderSession};
+use crate::context::DatabaseAccess;
 use crate::diag::{Code, Diagnostic};
-use crate::engine::{CommentPlace, ExistingRelations, QueryComment};
+use crate::engine::{CommentPlace, QueryComment};
 use crate::manifest::Node;
 use minijinja::Value;
 use std::sync::Arc;
@@ -58,11 +58,8 @@ fn render_comment(
     let mut subject = subject_of(node);
     subject.extra = vec![("connection_name", Value::from(node.unique_id.to_string()))];
     let compiler = &shared.compiler;
-    let bindings = Arc::new(compiler.bindings(false));
-    let runtime = compiler.runtime(&bindings, &Arc::new(ExistingRelations::Unknown));
-    let db = DatabaseAccess::Offline;
     let project = &compiler.manifest.project.name;
-    let session = RenderSession::execute(&compiler.context, project, subject, runtime, db);
+    let session = shared.open_session(project, subject, DatabaseAccess::Offline);
     // As the body of a macro it may end by `return`, which prints nothing else.
     let template = text.replace("{{ return(", "{{ (").replace("{{return(", "{{ (");
     let template = format!("{{% set node = model %}}{template}");

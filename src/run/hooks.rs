@@ -7,9 +7,9 @@ use super::queue::artifact_path;
 use super::worker::Clock;
 use super::{CancelToken, RunContext};
 use crate::compile::{render_hook, subject_of};
-use crate::context::{DatabaseAccess, RenderSession, node_config};
+use crate::context::{DatabaseAccess, node_config};
 use crate::diag::Diagnostic;
-use crate::engine::{Cancel, Connection, ExistingRelations};
+use crate::engine::{Cancel, Connection};
 use crate::jinja::{dict, from_json, list, make_pair};
 use crate::manifest::{Node, NodeId, ResourceType};
 use crate::outcome::{BatchResults, NodeOutcome, RunResult, RunStatus, SkipReason, Timing};
@@ -130,13 +130,10 @@ fn write_hook(
     let mut subject = subject_of(node);
     subject.this = None;
     subject.extra = extra.to_vec();
-    let compiler = &shared.compiler;
-    let bindings = Arc::new(compiler.bindings(false));
-    let runtime = compiler.runtime(&bindings, &Arc::new(ExistingRelations::Unknown));
     let db = DatabaseAccess::Live(connection.clone());
-    let session = RenderSession::execute(&compiler.context, &node.package, subject, runtime, db);
+    let session = shared.open_session(&node.package, subject, db);
     let raw = node.text.as_ref().map(|t| t.raw.to_string()).unwrap_or_default();
-    let rendered = render_hook(&compiler.renderer, &session, &raw, node.span);
+    let rendered = render_hook(&shared.compiler.renderer, &session, &raw, node.span);
     for line in session.take_record().logs {
         emit(Event::Log { line });
     }

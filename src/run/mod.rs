@@ -47,9 +47,9 @@ pub(crate) use publish::PublicationState;
 pub(crate) use queue::{RunRequest, artifact_path, report_empty_run, run_plan};
 
 use crate::compile::Compiler;
-use crate::context::DeferredRelations;
+use crate::context::{DatabaseAccess, DeferredRelations, RenderSession, RenderSubject};
 use crate::diag::{Diagnostic, WarningOptions};
-use crate::engine::{Dialect, EngineError, Relation, Warehouse};
+use crate::engine::{Dialect, EngineError, ExistingRelations, Relation, Warehouse};
 use crate::manifest::EventWindow;
 use crate::outcome::BatchResults;
 use crate::system::System;
@@ -124,6 +124,19 @@ pub(crate) struct RunContext {
 }
 
 impl RunContext {
+    /// A session for a text that is rendered beside the nodes' own, such as a hook.
+    fn open_session(
+        &self,
+        package: &Arc<str>,
+        subject: RenderSubject,
+        db: DatabaseAccess,
+    ) -> Arc<RenderSession> {
+        let compiler = &self.compiler;
+        let bindings = Arc::new(compiler.bindings(false));
+        let runtime = compiler.runtime(&bindings, &Arc::new(ExistingRelations::Unknown));
+        RenderSession::execute(&compiler.context, package, subject, runtime, db)
+    }
+
     /// Whether this run will still build a relation.
     fn builds_later(&self, relation: &Relation, dialect: Dialect) -> bool {
         let key = relation.key(dialect);
