@@ -56,6 +56,20 @@ pub(super) struct GlobalArgs {
     /// Variables, as YAML: '{name: value}'.
     #[arg(long, global = true, value_name = "YAML", help_heading = "Project")]
     pub(super) vars: Option<String>,
+    /// Variables of the environment from a file [default: the nearest `.env`, from the working
+    /// directory upwards]. The shell's come first.
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        num_args = 0..=1,
+        require_equals = true,
+        overrides_with = "no_env_file",
+        help_heading = "Project"
+    )]
+    pub(super) env_file: Option<Option<Utf8PathBuf>>,
+    #[arg(long, global = true, hide = true, overrides_with = "env_file")]
+    pub(super) no_env_file: bool,
     /// How many nodes are built at once.
     #[arg(long, global = true, value_name = "N", value_parser = at_least_one, help_heading = "Project")]
     pub(super) threads: Option<usize>,
@@ -594,6 +608,8 @@ pub(super) enum Command {
     },
     /// Remove generated files.
     Clean {
+        #[command(subcommand)]
+        command: Option<CleanCommand>,
         #[arg(long, hide = true)]
         clean_project_files_only: bool,
         /// Remove clean targets outside of the project, too.
@@ -614,6 +630,24 @@ pub(super) enum Command {
     Explain { code: String },
     /// Print completions for a shell.
     Completions { shell: ShellArg },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum CleanCommand {
+    /// List the relations in the project's schemas that no node accounts for, and drop those named.
+    ///
+    /// These are the relations of removed and renamed models, and whatever others keep in the same schemas. With --state,
+    /// only the relations of nodes that the state's manifest has and the project has not.
+    Relations {
+        /// The relations to drop, with or without their schema.
+        names: Vec<String>,
+        /// Drop all that are listed.
+        #[arg(long, conflicts_with = "names")]
+        all: bool,
+        /// List what would be dropped.
+        #[arg(long)]
+        dry_run: bool,
+    },
 }
 
 #[derive(Debug, Subcommand)]

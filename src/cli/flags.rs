@@ -1,6 +1,7 @@
 //! Resolves flags from the command line, environment variables and the project's `flags:`.
 
 use super::args::{Cli, EventTimeArgs, GlobalArgs, LogFormatArg, LogLevelArg, SelectionArgs};
+use super::env_file::{LoadedEnvFile, load_env_file};
 use super::event_times::{EventTimeError, read_event_times, read_sample};
 use super::invocation_args::{list_arguments, masked_words};
 use crate::config::{Json, JsonMap, Yaml, YamlMap, parse_yaml};
@@ -29,6 +30,7 @@ pub(super) struct Flags {
     style: ConsoleStyle,
     /// `None`: there is no project, or no log is wanted.
     pub(super) log: Option<LogFileSettings>,
+    pub(super) env_file: Option<LoadedEnvFile>,
     pub(super) write_json: bool,
     pub(super) cache: bool,
     pub(super) warn_error: bool,
@@ -148,6 +150,21 @@ impl Lookup<'_> {
         })
     }
 
+    /// The file of environment variables, if one is wanted and found. It may be wanted by what the
+    /// environment itself or the project's `flags:` say.
+    fn env_file(&mut self, g: &GlobalArgs) -> Option<LoadedEnvFile> {
+        let is_wanted =
+            either(g.env_file.is_some(), g.no_env_file, || self.flag("ENV_FILE", false));
+        if !is_wanted {
+            return None;
+        }
+        let named = g.env_file.clone().flatten();
+        load_env_file(self.system, named.as_deref()).unwrap_or_else(|problem| {
+            self.problems.push(problem.to_string());
+            None
+        })
+    }
+
     /// A setting that is one of the words of a flag.
     fn word<T: clap::ValueEnum>(&mut self, name: &str) -> Option<T> {
         let (text, from) = self.text(name)?;
@@ -239,7 +256,8 @@ fn either(yes: bool, no: bool, otherwise: impl FnOnce() -> bool) -> bool {
 }
 
 impl Flags {
-    /// Resolves all flags. Also returns the errors in them.
+    /// Resolves all flags, and adds the variables of an `.env` file to the environment first. Also
+    /// returns the errors in them.
     #[expect(clippy::too_many_lines, reason = "a line or two for each flag")]
     pub(super) fn new(cli: &Cli, system: &dyn System) -> (Flags, Vec<String>) {
         let g = &cli.global;
@@ -248,6 +266,7 @@ impl Flags {
             g.project_dir.clone().or_else(|| lookup.text("PROJECT_DIR").map(|(v, _)| v.into()));
         let found = ProjectSettings::read(system, project_dir.as_deref());
         lookup.project = found.flags.clone();
+        let env_file = lookup.env_file(g);
         let path = |l: &Lookup<'_>, name: &str| l.text(name).map(|(v, _)| Utf8PathBuf::from(v));
         let format = match g.log_format {
             Some(f) => Some(f),
@@ -296,6 +315,7 @@ impl Flags {
         let mut flags = Flags {
             style,
             log,
+            env_file,
             cache: !g.no_cache && lookup.flag("PARTIAL_PARSE", true),
             write_json: !g.no_write_json && lookup.flag("WRITE_JSON", true),
             warn_error,

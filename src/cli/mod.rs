@@ -5,6 +5,7 @@
 
 mod args;
 mod commands;
+mod env_file;
 mod event_times;
 mod exit;
 mod flags;
@@ -64,6 +65,9 @@ pub fn main(arguments: Vec<String>) -> ! {
     let (flags, problems) = Flags::new(&cli, system.as_ref());
     let log = flags.log.clone().map_or_else(CommandLog::default, CommandLog::in_file);
     let mut console = Console::new(flags.style(), scrubber.clone(), log);
+    if let Some(file) = &flags.env_file {
+        console.caption(&file.to_string());
+    }
     if let Some(problem) = problems.first() {
         console.failure(problem, &[]);
         std::process::exit(i32::from(Exit::unusable().code))

@@ -13,6 +13,7 @@ pub(crate) struct ProjectFlags {
 const KNOWN: &[&str] = &[
     "cache_selected_only",
     "debug",
+    "env_file",
     "fail_fast",
     "indirect_selection",
     "log_format",

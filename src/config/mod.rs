@@ -6,6 +6,7 @@
 //! `resolve`.
 
 mod airflow;
+mod env_file;
 mod exports;
 mod flags;
 mod packages;
@@ -17,6 +18,7 @@ mod shape;
 mod yaml;
 
 pub(crate) use airflow::{AirflowOptions, read_airflow};
+pub(crate) use env_file::parse_env_file;
 pub(crate) use exports::{
     ExportColumn, ExportTarget, ExportType, FileTarget, SheetMode, SheetTarget, check_export,
     read_export,

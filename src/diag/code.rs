@@ -61,8 +61,8 @@ codes! {
          `DBT_PROFILES_DIR`, the working directory, the project folder and `~/.dbt`. Without any it builds into a DuckDB file in the \
          project folder.";
     MissingEnvVar "E0005" "an environment variable is not set"
-        "`env_var('NAME')` without a default needs the variable to be set. Set it, or give a default: \
-         `env_var('NAME', 'value')`.";
+        "`env_var('NAME')` without a default needs the variable to be set. Set it, in the shell or in an `.env` file that \
+         `--env-file` reads, or give a default: `env_var('NAME', 'value')`.";
     SecretEnvVar "E0006" "a secret variable is read where its value could be shown"
         "Variables whose names begin with `DBT_ENV_SECRET` can be read in `profiles.yml` and `packages.yml` only.";
     Usage "E0007" "a flag or argument is wrong"
@@ -124,6 +124,10 @@ codes! {
         "A model with `incremental_strategy: microbatch` needs `event_time` (a column), `begin` (a time in ISO format) and \
          `batch_size` (hour, day, month or year). `lookback` is a whole number, `concurrent_batches` true or false, and the \
          `event_time` of what it reads the name of a column.";
+    BrokenContract "E2018" "a change that breaks the contract of a version"
+        "By its contract in the state of `--state`, this version of a model had columns, types or constraints that it has no \
+         longer, or it is gone. Those who read the version rely on them: add to the contract only, or make a new version. \
+         Contracts are compared when a selector asks for `state:modified`, as in dbt.";
     SqlError "E3001" "SQL that the database does not accept"
         "The database rejected the compiled SQL. The place is the template text, or the expression, that made the part it \
          complains about.";
@@ -194,6 +198,13 @@ codes! {
         "A model is built in batches, and nothing that it reads has an `event_time`, so that each batch reads all rows \
          (dbt's `MicrobatchModelNoEventTimeInputs`); or `concurrent_batches` is asked of an engine that writes one batch at a \
          time (`InvalidConcurrentBatchesConfig`).";
+    ChangedContract "W0017" "a change that breaks a contract"
+        "By its contract in the state of `--state`, a model without versions had columns, types or constraints that it has no \
+         longer, or the model is gone: what reads it may fail. Add to the contract only, or give the model versions (dbt's \
+         `UnversionedBreakingChange`). Contracts are compared when a selector asks for `state:modified`.";
+    StateIsTarget "W0018" "a state that is overwritten"
+        "`--state` names the target path, where this command writes its own artifacts: the next comparison is with those. Keep \
+         the artifacts to compare with in another folder (dbt's `WarnStateTargetEqual`).";
     UserWarning "W1001" "a warning that the project raised itself"
         "The project or a package called `exceptions.warn(...)`.";
 }

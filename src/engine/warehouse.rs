@@ -110,6 +110,14 @@ pub(crate) trait Warehouse: Send {
         }
         Ok(out)
     }
+    /// The relations of schemas, given as (database, schema), that are no part of something else, as
+    /// a partition is of its table.
+    fn list_independent_relations(
+        &mut self,
+        schemas: &[(&str, &str)],
+    ) -> Result<Vec<ExistingRelation>, EngineError> {
+        self.list_relations_of_schemas(schemas)
+    }
     /// The columns of a relation; empty if it does not exist.
     fn list_columns(&mut self, relation: &Relation) -> Result<Vec<ExistingColumn>, EngineError>;
     /// The columns of a relation that exists, possibly only in the open transaction.

@@ -12,7 +12,7 @@ use crate::plan::CommandVerb;
 use crate::workspace::{
     BuildOptions, DatabaseOpening, FinishedBuild, ManifestWriting, Notices, PreparedRun, Revision,
     RunInputs, Settings, UnchangedCheck, Workspace, compiled_code, prepare_run, resource_types_of,
-    write_compiled_manifest, write_results,
+    write_compiled_manifest, write_graph, write_results,
 };
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -255,6 +255,7 @@ impl<'a, 'n> Build<'a, 'n> {
                 Some((node.id, r.outcome.compiled.as_ref()?))
             });
             write_compiled_manifest(revision, &compiled_code(&revision.manifest, compiled))?;
+            write_graph(revision, self.options.verb)?;
         }
         let has_failed = results.iter().any(|r| r.outcome.status.is_failure());
         let is_interrupted = self.workspace.cancel_token().is_cancelled();

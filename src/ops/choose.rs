@@ -20,8 +20,21 @@ pub(super) fn choose_nodes(
     if diagnostics.iter().any(Diagnostic::is_error) {
         return Err(crate::workspace::WorkspaceError::Diagnostics(diagnostics).into());
     }
+    diagnostics.extend(warn_of_overwritten_state(revision));
     tell_warnings(&revision.settings, &diagnostics, notices)?;
     Ok(chosen)
+}
+
+/// A warning if the state to compare with is where this command writes its own artifacts.
+fn warn_of_overwritten_state(revision: &Revision) -> Option<Diagnostic> {
+    let state = revision.settings.state_folder()?;
+    let target = &revision.manifest.project.target_path;
+    let message = format!("`--state` is the target path, which is overwritten: {state}");
+    (state == *target)
+        .then(|| {
+            Diagnostic::dbt_warning(Code::StateIsTarget, DbtEvent::WarnStateTargetEqual, message)
+        })
+        .map(|d| d.help("keep the artifacts to compare with in another folder"))
 }
 
 /// Like [`choose_nodes`], for a command that a scheduler may have started. If nodes that the task

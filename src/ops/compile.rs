@@ -15,7 +15,7 @@ use crate::source::SqlText;
 use crate::system::SystemError;
 use crate::workspace::{
     DatabaseOpening, Notice, Notices, Revision, Workspace, WorkspaceError, compiled_code,
-    resource_types_of, write_compiled_manifest, write_plain_manifest, write_results,
+    resource_types_of, write_compiled_manifest, write_graph, write_plain_manifest, write_results,
 };
 use camino::Utf8PathBuf;
 use rayon::prelude::*;
@@ -142,13 +142,14 @@ fn only_node<'c>(revision: &Revision, compiled: &'c [TimedSql]) -> Option<&'c Ti
     others.next().filter(|_| others.next().is_none())
 }
 
-/// Writes `manifest.json` with the SQL of compiled nodes.
+/// Writes `manifest.json` with the SQL of compiled nodes, and the graph.
 pub(super) fn write_compiled(
     revision: &Revision,
     compiled: &[TimedSql],
 ) -> Result<(), SystemError> {
     let sql = compiled.iter().map(|one| (one.id, &one.sql));
-    write_compiled_manifest(revision, &compiled_code(&revision.manifest, sql))
+    write_compiled_manifest(revision, &compiled_code(&revision.manifest, sql))?;
+    write_graph(revision, CommandVerb::Compile)
 }
 
 /// Writes `run_results.json`, with a success for each compiled node.

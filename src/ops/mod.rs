@@ -22,6 +22,7 @@ mod init;
 mod inline;
 mod list;
 mod operation;
+mod orphans;
 mod parse;
 mod plan;
 mod rebuild;
@@ -44,6 +45,7 @@ pub(crate) use generated::{DeliveredFile, Delivery, DeliveryState};
 pub(crate) use init::{InitOptions, InitReport, init_project};
 pub(crate) use list::{ListReport, list_nodes};
 pub(crate) use operation::{OperationOptions, run_operation};
+pub(crate) use orphans::{Orphan, OrphanChoice, OrphanFate, clean_relations};
 pub(crate) use parse::{ParseReport, parse_project};
 pub(crate) use plan::{PlanReport, plan_build};
 pub(crate) use rebuild::{

@@ -56,20 +56,28 @@ impl<'a> NearestMembers<'a> {
 }
 
 /// Whether a node is a test or a unit test. Tests are not held back by other data tests.
-fn is_check(request: &PlanRequest<'_>, id: NodeId) -> bool {
-    request.is_test(id) || request.is_unit_test(id)
+fn is_check(manifest: &Manifest, id: NodeId) -> bool {
+    manifest.node(id).resource_type().is_check()
+}
+
+/// The edges that a build adds to those of the manifest, each from a data test to a node that waits
+/// for it.
+pub(crate) fn list_test_edges(manifest: &Manifest) -> Vec<(NodeId, NodeId)> {
+    let tests = manifest.nodes.iter().filter(|n| n.resource_type() == ResourceType::Test);
+    let behind =
+        |test: NodeId| first_behind(manifest, test).into_iter().map(move |waiting| (test, waiting));
+    tests.flat_map(|test| behind(test.id)).collect()
 }
 
 /// The first nodes that depend on everything that a data test reads. They wait for the test, and so
 /// do their descendants (semantics 3.12).
-pub(super) fn first_behind(request: &PlanRequest<'_>, test: NodeId) -> Vec<NodeId> {
-    let manifest = request.manifest;
+pub(super) fn first_behind(manifest: &Manifest, test: NodeId) -> Vec<NodeId> {
     let reads = &manifest.node(test).depends_on;
     let Some((first, rest)) = reads.split_first() else { return Vec::new() };
     if rest.is_empty() {
-        return readers_of(request, *first).collect();
+        return readers_of(manifest, *first).collect();
     }
-    if reads.iter().any(|id| readers_of(request, *id).next().is_none()) {
+    if reads.iter().any(|id| readers_of(manifest, *id).next().is_none()) {
         return Vec::new();
     }
     let mut common = reach_below(manifest, *first);
@@ -77,13 +85,13 @@ pub(super) fn first_behind(request: &PlanRequest<'_>, test: NodeId) -> Vec<NodeI
         common.intersect_with(&reach_below(manifest, *id));
     }
     let nodes = common.ones().map(|i| NodeId(i as u32));
-    nodes.filter(|id| is_first_of(request, &common, *id)).collect()
+    nodes.filter(|id| is_first_of(manifest, &common, *id)).collect()
 }
 
 /// The children of a node that are not tests.
-fn readers_of(request: &PlanRequest<'_>, id: NodeId) -> impl Iterator<Item = NodeId> {
-    let children = request.manifest.graph.children(id);
-    children.into_iter().filter(move |child| !is_check(request, *child))
+fn readers_of(manifest: &Manifest, id: NodeId) -> impl Iterator<Item = NodeId> {
+    let children = manifest.graph.children(id);
+    children.into_iter().filter(move |child| !is_check(manifest, *child))
 }
 
 /// All descendants of a node.
@@ -94,9 +102,9 @@ fn reach_below(manifest: &Manifest, id: NodeId) -> FixedBitSet {
 }
 
 /// Whether a node of the set is not a test and has no parent in the set.
-fn is_first_of(request: &PlanRequest<'_>, nodes: &FixedBitSet, id: NodeId) -> bool {
-    let above = &request.manifest.node(id).depends_on;
-    !is_check(request, id) && !above.iter().any(|p| nodes.contains(p.index()))
+fn is_first_of(manifest: &Manifest, nodes: &FixedBitSet, id: NodeId) -> bool {
+    let above = &manifest.node(id).depends_on;
+    !is_check(manifest, id) && !above.iter().any(|p| nodes.contains(p.index()))
 }
 
 /// Makes the descendants of tested nodes wait for the tests, and a model for its unit tests.
@@ -108,9 +116,9 @@ pub(super) fn hold_back(
 ) {
     let nearest = NearestMembers::new(request.manifest, members);
     for test in own.iter().copied().filter(|id| request.is_test(*id)) {
-        for waiting in nearest.below(first_behind(request, test)) {
+        for waiting in nearest.below(first_behind(request.manifest, test)) {
             // A descendant that has a step can itself be a test, which does not wait.
-            if !is_check(request, waiting)
+            if !is_check(request.manifest, waiting)
                 && let Some(e) = edges.get_mut(&waiting)
             {
                 e.parents.insert(test);

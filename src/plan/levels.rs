@@ -21,7 +21,7 @@ pub(super) fn start_keys(request: &PlanRequest<'_>, order: &[NodeId]) -> HashMap
     let mut tests_before: HashMap<NodeId, Vec<NodeId>> = HashMap::new();
     if request.verb == CommandVerb::Build {
         for test in manifest.nodes.iter().map(|n| n.id).filter(|id| request.is_test(*id)) {
-            for waiting in first_behind(request, test) {
+            for waiting in first_behind(manifest, test) {
                 tests_before.entry(waiting).or_default().push(test);
             }
         }

@@ -12,6 +12,7 @@ mod steps;
 #[cfg(test)]
 mod testing;
 
+pub(crate) use edges::list_test_edges;
 pub(crate) use guards::stored_reads;
 pub(crate) use steps::{Action, CommandVerb, PlanRequest, StartOrder, plan_steps};
 

@@ -128,7 +128,7 @@ impl Console {
 
     /// Prints what the following lines of the result are, unless quiet. It goes to standard error, so that what reads the
     /// result from a pipe gets nothing else.
-    pub(super) fn caption(&self, text: &str) {
+    pub(crate) fn caption(&self, text: &str) {
         let is_written = self.record(Vec::new, vec![DbtLine::note(text)]);
         if !is_written && !self.style.quiet {
             let _ = writeln!(self.painted(std::io::stderr()), "{}", self.scrubber.scrub(text));

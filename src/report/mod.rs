@@ -30,7 +30,7 @@ pub(crate) use packages::print_deps;
 pub(crate) use plans::print_plan;
 pub(crate) use projects::{
     print_check, print_cleaned, print_compiled, print_compiled_json, print_docs, print_new_project,
-    print_parsed, version_line,
+    print_orphans, print_parsed, version_line,
 };
 pub(crate) use rows::print_rows;
 pub(crate) use runs::print_run;

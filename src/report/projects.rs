@@ -2,7 +2,8 @@
 
 use super::console::{Console, count_of};
 use crate::ops::{
-    CompileReport, DebugCheck, DocsReport, InitReport, NamedSql, OpsError, ParseReport,
+    CompileReport, DebugCheck, DocsReport, InitReport, NamedSql, OpsError, Orphan, OrphanFate,
+    ParseReport,
 };
 use serde_json::{Value, json};
 
@@ -46,6 +47,31 @@ pub(crate) fn print_docs(console: &mut Console, report: &DocsReport) {
 pub(crate) fn print_cleaned(console: &Console, removed: &[String]) {
     for target in removed {
         console.say(&format!("removed {target}"));
+    }
+}
+
+/// A line for each relation, and what can be done with those that are still there.
+pub(crate) fn print_orphans(console: &Console, orphans: &[Orphan]) {
+    for orphan in orphans {
+        console.out(&describe_orphan(orphan));
+    }
+    let is_there = orphans.iter().any(|o| o.fate == OrphanFate::Listed);
+    match orphans.len() {
+        0 => console.say("no relation is left over: each belongs to a node or a source"),
+        _ if is_there => console.say("drop some: strata clean relations NAME.., or all: --all"),
+        _ => {}
+    }
+}
+
+fn describe_orphan(orphan: &Orphan) -> String {
+    let Orphan { relation, node, fate } = orphan;
+    let name = format!("{} {}", relation.kind.sql(), relation.relation.short());
+    let of_node = node.as_ref().map(|id| format!(" of {id}")).unwrap_or_default();
+    match fate {
+        OrphanFate::Listed => format!("{name}{of_node}"),
+        OrphanFate::Chosen => format!("would drop {name}{of_node}"),
+        OrphanFate::Dropped => format!("dropped {name}{of_node}"),
+        OrphanFate::Refused(why) => format!("{name}{of_node}: not dropped: {why}"),
     }
 }
 

@@ -163,7 +163,12 @@ struct Scheduler<'a> {
     waiting: Vec<usize>,
     behind: Vec<Vec<usize>>,
     running: HashSet<usize>,
-    finished: Vec<bool>,
+    /// The number of steps that have ended.
+    ended: usize,
+    /// For each step that has begun, the value of `ended` at that moment.
+    began_at: Vec<usize>,
+    /// For each step that has ended, the value of `ended` right after it.
+    ended_at: Vec<Option<usize>>,
     /// For each step, the failed step because of which it is skipped.
     skipped: Vec<Option<String>>,
     /// For each running step, the guards that cannot run, with the reason.
@@ -197,7 +202,9 @@ impl<'a> Scheduler<'a> {
             waiting: vec![0; n],
             behind: vec![Vec::new(); n],
             running: HashSet::new(),
-            finished: vec![false; n],
+            ended: 0,
+            began_at: vec![0; n],
+            ended_at: vec![None; n],
             skipped: vec![None; n],
             blind: vec![Vec::new(); n],
             same: vec![false; n],
@@ -310,6 +317,7 @@ impl<'a> Scheduler<'a> {
         let step = &self.plan.steps[index];
         let node = self.node(step.node);
         self.running.insert(index);
+        self.began_at[index] = self.ended;
         self.begun += 1;
         emit(Event::NodeStarted {
             node: self.shared.compiler.manifest.shared_node(step.node),
@@ -395,9 +403,7 @@ impl<'a> Scheduler<'a> {
             self.existing.update(&relation, now);
         }
         if let Some(other) = self.builder_of_missing(index, &built.outcome) {
-            self.behind[other].push(index);
-            self.waiting[index] = 1;
-            self.wait(index, Some(self.without_ref(other)), emit);
+            self.repeat_after(other, index, emit);
             return;
         }
         let step = &self.plan.steps[index];
@@ -447,12 +453,30 @@ impl<'a> Scheduler<'a> {
         self.release(index, failed.then(|| label(node)), results, emit);
     }
 
-    /// The unfinished step that builds the relation which a failed step did not find, because the
-    /// step reads it without `ref`. `None` if waiting for it would close a cycle.
+    /// The step that builds the relation which a failed step did not find, because the step reads it
+    /// without `ref`. `None` if it had ended before the failed step began, so that a second attempt
+    /// would fail as well, and if waiting for it would close a cycle.
     fn builder_of_missing(&self, index: usize, outcome: &NodeOutcome) -> Option<usize> {
         let manifest = &self.shared.compiler.manifest;
-        let other = builder_of_missing(self.plan, manifest, &self.finished, outcome)?;
+        let began_at = self.began_at[index];
+        let is_later = |step: usize| self.ended_at[step].is_none_or(|ended_at| ended_at > began_at);
+        let other = builder_of_missing(self.plan, manifest, is_later, outcome)?;
         (!is_downstream(&self.behind, index, other)).then_some(other)
+    }
+
+    /// Lets a step begin again once `other` has ended, or now if it has.
+    fn repeat_after(&mut self, other: usize, index: usize, emit: &mut dyn FnMut(Event)) {
+        self.wait(index, Some(self.without_ref(other)), emit);
+        if self.ended_at[other].is_some() {
+            self.make_ready(index);
+        } else {
+            self.behind[other].push(index);
+            self.waiting[index] = 1;
+        }
+    }
+
+    fn make_ready(&mut self, index: usize) {
+        self.ready.insert((self.moment, self.plan.steps[index].turn, index));
     }
 
     fn without_ref(&self, other: usize) -> String {
@@ -485,7 +509,8 @@ impl<'a> Scheduler<'a> {
         }
         let mut stack = vec![(index, failed)];
         while let Some((index, failed)) = stack.pop() {
-            self.finished[index] = true;
+            self.ended += 1;
+            self.ended_at[index] = Some(self.ended);
             for next in self.behind[index].clone() {
                 if let Some(cause) = &failed
                     && self.plan.steps[next].parents.contains(&index)
@@ -505,9 +530,7 @@ impl<'a> Scheduler<'a> {
                             self.leave(next, results, emit);
                             stack.push((next, None));
                         }
-                        None => {
-                            self.ready.insert((self.moment, self.plan.steps[next].turn, next));
-                        }
+                        None => self.make_ready(next),
                     }
                 }
             }

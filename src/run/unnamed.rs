@@ -1,7 +1,7 @@
 //! Finds relations that a node reads without `ref`.
 //!
 //! The plan has no edge for such a read, so the node may start before the relation exists. In: the
-//! node's failure, the steps that have not ended. Out: the step that builds the missing relation.
+//! node's failure, the steps that had not ended when it began. Out: the step that builds the missing relation.
 //! Must not know: connections, results.
 
 use crate::engine::Relation;
@@ -9,12 +9,12 @@ use crate::manifest::Manifest;
 use crate::outcome::NodeOutcome;
 use crate::plan::Plan;
 
-/// The unfinished step that builds the relation which a failed node did not find. `None` if the
-/// failure is another one.
+/// The step that builds the relation which a failed node did not find, of those that had not ended
+/// when the node began (`is_later`). `None` if the failure is another one.
 pub(super) fn builder_of_missing(
     plan: &Plan,
     manifest: &Manifest,
-    finished: &[bool],
+    is_later: impl Fn(usize) -> bool,
     outcome: &NodeOutcome,
 ) -> Option<usize> {
     let failure = &outcome.failed.as_ref()?.diagnostic;
@@ -23,7 +23,7 @@ pub(super) fn builder_of_missing(
     }
     (0..plan.steps.len()).find(|step| {
         let relation = manifest.node(plan.steps[*step].node).relation.as_ref();
-        !finished[*step] && relation.is_some_and(|r| is_named(&failure.message, r))
+        is_later(*step) && relation.is_some_and(|r| is_named(&failure.message, r))
     })
 }
 

@@ -1,5 +1,6 @@
 //! The methods of selectors: their names, their values and the nodes that they match.
 
+use super::contracts::check_contracts;
 use super::expr::{Criterion, CriterionMethod, RawMethod, Resolved, SelectorExpr, Unresolved};
 use super::modified::{StateCache, matches_state};
 use super::previous::{FresherSources, PreviousState};
@@ -99,7 +100,8 @@ pub(super) fn resolve_methods(
     manifest: &Manifest,
     previous: Option<&PreviousState>,
 ) -> Checked<Option<SelectorExpr<Resolved>>> {
-    let mut walk = Walk { manifest, previous, cache: StateCache::default(), out: Vec::new() };
+    let (cache, has_compared_contracts, out) = Default::default();
+    let mut walk = Walk { manifest, previous, cache, has_compared_contracts, out };
     let resolved = walk.expr(expr);
     Checked::new(resolved, walk.out)
 }
@@ -108,6 +110,7 @@ struct Walk<'a> {
     manifest: &'a Manifest,
     previous: Option<&'a PreviousState>,
     cache: StateCache,
+    has_compared_contracts: bool,
     out: Vec<Diagnostic>,
 }
 
@@ -151,6 +154,12 @@ impl Walk<'_> {
                 return None;
             }
         };
+        if compares_contracts(&method)
+            && !std::mem::replace(&mut self.has_compared_contracts, true)
+            && let Some(previous) = self.previous
+        {
+            self.out.extend(check_contracts(self.manifest, previous));
+        }
         let mut set = FixedBitSet::with_capacity(self.manifest.nodes.len());
         for node in &self.manifest.nodes {
             if matches(&method, self.manifest, node, self.previous, &mut self.cache) {
@@ -162,6 +171,13 @@ impl Walk<'_> {
         }
         Some(set)
     }
+}
+
+/// Whether a method asks for modified nodes with their contracts.
+fn compares_contracts(method: &SelectorMethod) -> bool {
+    use ModifiedPart::{Any, Contract};
+    let SelectorMethod::State(kind) = method else { return false };
+    matches!(kind, StateKind::Modified(Any | Contract) | StateKind::Unmodified)
 }
 
 fn matches_nothing(raw: &RawMethod, manifest: &Manifest) -> Diagnostic {

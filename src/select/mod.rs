@@ -6,6 +6,7 @@
 //! bitset over node ids. Tests join each criterion before the sets combine (semantics 1.14). Must
 //! not know: what is done with the nodes.
 
+mod contracts;
 mod evaluate;
 mod expr;
 mod methods;

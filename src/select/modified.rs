@@ -293,7 +293,7 @@ fn column_descriptions(node: &Json) -> Vec<(String, Json)> {
     all
 }
 
-fn enforces_contract(node: &Json) -> bool {
+pub(super) fn enforces_contract(node: &Json) -> bool {
     node.pointer("/contract/enforced") == Some(&Json::Bool(true))
 }
 

@@ -21,6 +21,8 @@ pub(crate) struct PreviousState {
     pub(crate) macros: HashMap<String, String>,
     pub(crate) statuses: HashMap<String, String>,
     pub(crate) fresher: FresherSources,
+    /// When the artifacts were read.
+    pub(crate) read_at: Option<jiff::Timestamp>,
 }
 
 /// The load time of the newest row of each source; sources that could not be measured are left out.

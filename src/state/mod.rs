@@ -1,11 +1,12 @@
 //! Artifacts that a command writes, and reading those of an earlier one.
 //!
 //! In: a `Manifest`, results, rows of a catalog. Out: `manifest.json` v12, `run_results.json` v6,
-//! `sources.json` v3 and `catalog.json` v1 below the target path, written as streams;
+//! `sources.json` v3, `catalog.json` v1 and `graph_summary.json` below the target path, written as streams;
 //! `PreviousState` from a folder of them; records that are stored for the next command. Must not
 //! know: how a run is carried out.
 
 mod catalog_json;
+mod graph_summary;
 mod manifest_json;
 mod publications;
 mod reading;
@@ -15,8 +16,9 @@ mod sources_json;
 mod unchanged;
 
 pub(crate) use catalog_json::{Catalog, REQUIRED_COLUMNS, is_cataloged, write_catalog};
+pub(crate) use graph_summary::write_graph_summary;
 pub(crate) use manifest_json::{CompiledCode, manifest_inputs, write_manifest};
-pub(crate) use publications::Publications;
+pub(crate) use publications::{Publications, STATE_TABLE_NAME};
 pub(crate) use reading::{ReadingRecord, is_external};
 pub(crate) use run_results::write_run_results;
 pub(crate) use sources_json::write_sources;
@@ -70,7 +72,8 @@ pub(crate) fn load_state(
     let sources = read_artifact(system, &folder.join("sources.json"))?;
     let now = read_artifact(system, &current.join("sources.json"))?;
     let found = manifest.is_some() || results.is_some() || sources.is_some();
-    let state = PreviousState::new(manifest.as_ref(), results.as_ref());
+    let mut state = PreviousState::new(manifest.as_ref(), results.as_ref());
+    state.read_at = Some(system.now());
     Ok(found.then(|| state.with_sources(sources.as_ref(), now.as_ref())))
 }
 

@@ -316,6 +316,10 @@ impl System for CachedSystem {
         self.inner.run_program(call)
     }
 
+    fn set_env_defaults(&self, variables: BTreeMap<String, String>) {
+        self.inner.set_env_defaults(variables);
+    }
+
     fn env(&self, key: &str) -> Option<String> {
         self.inner.env(key)
     }

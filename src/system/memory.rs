@@ -6,7 +6,7 @@ use super::{
 use camino::{Utf8Path, Utf8PathBuf};
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// The files and variables that a test sets. The clock does not advance, links are copies, and
 /// there are no programs.
@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub(crate) struct MemorySystem {
     files: Mutex<BTreeMap<Utf8PathBuf, Arc<[u8]>>>,
     env: BTreeMap<String, String>,
+    env_defaults: OnceLock<BTreeMap<String, String>>,
 }
 
 impl MemorySystem {
@@ -24,7 +25,7 @@ impl MemorySystem {
             .into_iter()
             .map(|(path, text)| (Utf8PathBuf::from(path), text.as_bytes().into()))
             .collect();
-        MemorySystem { files: Mutex::new(files), env: BTreeMap::new() }
+        MemorySystem { files: Mutex::new(files), ..MemorySystem::default() }
     }
 
     pub(crate) fn set_env(&mut self, key: &str, value: &str) {
@@ -156,12 +157,18 @@ impl System for MemorySystem {
         })
     }
 
+    fn set_env_defaults(&self, variables: BTreeMap<String, String>) {
+        let _ = self.env_defaults.set(variables);
+    }
+
     fn env(&self, key: &str) -> Option<String> {
-        self.env.get(key).cloned()
+        self.env.get(key).or_else(|| self.env_defaults.get()?.get(key)).cloned()
     }
 
     fn env_all(&self) -> Vec<(String, String)> {
-        self.env.iter().map(|(k, v)| (k.clone(), v.clone())).collect()
+        let mut all = self.env_defaults.get().cloned().unwrap_or_default();
+        all.extend(self.env.clone());
+        all.into_iter().collect()
     }
 
     fn now(&self) -> jiff::Timestamp {

@@ -16,6 +16,7 @@ pub(crate) use os::{OsSystem, command_line_of_process};
 
 use crate::hash::Fingerprint;
 use camino::{Utf8Path, Utf8PathBuf};
+use std::collections::BTreeMap;
 use std::io::Read;
 use std::sync::Arc;
 
@@ -192,6 +193,9 @@ pub(crate) trait System: Send + Sync {
     fn replace_folder(&self, new: &Utf8Path, old: &Utf8Path) -> Result<(), SystemError>;
     /// Runs a program without input. That it fails is no error, that it cannot be started is one.
     fn run_program(&self, call: &ProgramCall<'_>) -> Result<ProgramEnd, SystemError>;
+    /// Variables that count where the environment does not set them, here and in programs. Only the
+    /// first call has an effect.
+    fn set_env_defaults(&self, variables: BTreeMap<String, String>);
     fn env(&self, key: &str) -> Option<String>;
     /// All environment variables, sorted by name.
     fn env_all(&self) -> Vec<(String, String)>;

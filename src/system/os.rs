@@ -8,14 +8,18 @@ use super::{
     FoundFile, PathType, ProgramCall, ProgramEnd, System, SystemError, TreeEntry, TreeKind,
 };
 use camino::{Utf8Path, Utf8PathBuf};
+use std::collections::BTreeMap;
+use std::env::VarError;
 use std::fs;
 use std::io::{self, Read, Write};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
 
 #[derive(Debug, Default)]
 pub(crate) struct OsSystem {
     temporary: AtomicU32,
+    /// The process's own environment stays as it is: to change it is not safe once there are threads.
+    env_defaults: OnceLock<BTreeMap<String, String>>,
 }
 
 /// Adds the path and the failed action to an IO error.
@@ -25,6 +29,12 @@ fn failed(action: &'static str, path: &Utf8Path) -> impl FnOnce(io::Error) -> Sy
 }
 
 impl OsSystem {
+    /// The defaults of variables that the process's environment does not set.
+    fn missing_env(&self) -> impl Iterator<Item = (&String, &String)> {
+        let defaults = self.env_defaults.get().into_iter().flatten();
+        defaults.filter(|(name, _)| std::env::var_os(name).is_none())
+    }
+
     fn replace(
         &self,
         path: &Utf8Path,
@@ -308,6 +318,7 @@ impl System for OsSystem {
         let program = Utf8Path::new(call.program);
         let mut command = Command::new(call.program);
         command.args(call.args).current_dir(call.folder).stdin(Stdio::null());
+        command.envs(self.missing_env());
         for (name, value) in call.env {
             match value {
                 Some(value) => command.env(name, value),
@@ -334,14 +345,23 @@ impl System for OsSystem {
         Ok(ProgramEnd::Done { is_success: status.success(), stdout: text(out), stderr: text(err) })
     }
 
+    fn set_env_defaults(&self, variables: BTreeMap<String, String>) {
+        let _ = self.env_defaults.set(variables);
+    }
+
     fn env(&self, key: &str) -> Option<String> {
-        std::env::var(key).ok()
+        match std::env::var(key) {
+            Ok(value) => Some(value),
+            Err(VarError::NotPresent) => self.env_defaults.get()?.get(key).cloned(),
+            Err(VarError::NotUnicode(_)) => None,
+        }
     }
 
     fn env_all(&self) -> Vec<(String, String)> {
         let mut all: Vec<_> = std::env::vars_os()
             .filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)))
             .collect();
+        all.extend(self.missing_env().map(|(name, value)| (name.clone(), value.clone())));
         all.sort();
         all
     }

@@ -4,10 +4,12 @@ use super::{Revision, Settings};
 use crate::hash::Fingerprint;
 use crate::manifest::{Manifest, NodeId};
 use crate::outcome::RunResult;
+use crate::plan::{CommandVerb, list_test_edges};
 use crate::run::artifact_path;
 use crate::source::SqlText;
 use crate::state::{
-    ArtifactMetadata, CompiledCode, manifest_inputs, write_manifest, write_run_results,
+    ArtifactMetadata, CompiledCode, manifest_inputs, write_graph_summary, write_manifest,
+    write_run_results,
 };
 use crate::system::SystemError;
 use camino::Utf8Path;
@@ -46,6 +48,18 @@ pub(crate) fn write_compiled_manifest(
     let (system, manifest) = (revision.settings.system.as_ref(), &revision.manifest);
     let metadata = manifest_metadata(revision);
     write_manifest(system, &manifest.project.target_path, manifest, &metadata, compiled)
+}
+
+/// Writes `graph_summary.json`, for a build with the edges that its tests add. Does nothing if
+/// artifacts are off.
+pub(crate) fn write_graph(revision: &Revision, verb: CommandVerb) -> Result<(), SystemError> {
+    if !revision.settings.write_json {
+        return Ok(());
+    }
+    let (system, manifest) = (revision.settings.system.as_ref(), &revision.manifest);
+    let metadata = run_metadata(&revision.settings);
+    let test_edges = (verb == CommandVerb::Build).then(|| list_test_edges(manifest));
+    write_graph_summary(system, manifest, &metadata, test_edges.as_deref())
 }
 
 /// Whether a folder has a `manifest.json` that was written from these inputs. A rewrite would then

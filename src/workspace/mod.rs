@@ -27,7 +27,7 @@ mod cache_law;
 mod threads_law;
 
 pub(crate) use artifacts::{
-    compiled_code, is_manifest_written, run_metadata, write_compiled_manifest,
+    compiled_code, is_manifest_written, run_metadata, write_compiled_manifest, write_graph,
     write_plain_manifest, write_results,
 };
 pub(crate) use beside::{DatabaseOpening, ManifestWriting};

@@ -225,6 +225,71 @@ fn clean_removes_what_is_outside_if_asked_but_not_what_holds_the_project() {
 }
 
 #[test]
+fn relations_of_removed_models_are_listed_and_dropped_on_demand() {
+    let p = Project::new(&[
+        ("models/kept.sql", "select 1 as id"),
+        ("models/old.sql", "{{ config(materialized='table') }} select 1 as id"),
+        ("models/old_view.sql", "select * from {{ ref('old') }}"),
+        ("models/s.yml", "sources: [{name: main, tables: [{name: raw}]}]"),
+    ]);
+    p.database().execute_batch("create table raw (id int); create table by_hand (id int)").unwrap();
+    p.ok(&["build"]);
+    std::fs::rename(p.path().join("target"), p.path().join("before")).unwrap();
+    p.remove("models/old.sql");
+    p.remove("models/old_view.sql");
+    let relations = || p.rows("select table_name from information_schema.tables order by 1");
+    let all = ["by_hand", "kept", "old", "old_view", "raw"];
+
+    let listed = p.ok(&["clean", "relations"]).out;
+    assert!(
+        listed.starts_with("table main.by_hand\ntable main.old\nview main.old_view\n")
+            && listed.contains("strata clean relations NAME"),
+        "{listed}"
+    );
+    // Only what the state names belongs to a removed model.
+    let of_state = p.ok(&["clean", "relations", "--state", "before", "--all", "--dry-run"]).out;
+    assert_eq!(
+        of_state,
+        "would drop table main.old of model.shop.old\n\
+         would drop view main.old_view of model.shop.old_view\n"
+    );
+    let wrong = p.run(&["clean", "relations", "old", "kept"]);
+    assert!(wrong.code == 2 && wrong.err.contains("`kept` is not among"), "{}", wrong.err);
+    assert_eq!(relations(), all);
+
+    assert_eq!(p.ok(&["clean", "relations", "main.old_view"]).out, "dropped view main.old_view\n");
+    p.ok(&["clean", "relations", "--state", "before", "--all"]);
+    assert_eq!(relations(), ["by_hand", "kept", "raw"]);
+    p.ok(&["clean", "relations", "--all"]);
+    assert_eq!(relations(), ["kept", "raw"]);
+    assert!(p.ok(&["clean", "relations"]).out.contains("no relation is left over"));
+}
+
+#[test]
+fn an_env_file_is_read_if_asked_and_the_shell_comes_first() {
+    let p = Project::new(&[
+        ("models/a.sql", "select '{{ env_var('WHO') }}' as who, '{{ env_var('WHERE') }}' as place"),
+        (".env", "WHO=file # a comment\nexport WHERE='${WHO} here'\nnot a statement\n"),
+    ]);
+    let without = p.run(&["build"]);
+    assert!(without.code == 2 && without.err.contains("`WHO` is not set"), "{}", without.err);
+    let folder = p.path().join("models");
+    let ran = p.command(&["build", "--env-file"]).current_dir(folder).output().unwrap();
+    let said = String::from_utf8_lossy(&ran.stderr);
+    let path = p.path().canonicalize().unwrap().join(".env");
+    let first = format!("environment: 2 variables from {}; line 3 is not", path.display());
+    assert!(ran.status.success() && said.starts_with(&first), "{said}");
+    assert_eq!(p.rows("from a"), ["file|file here"]);
+
+    p.write("project.yml", "name: shop\nprofile: shop\nflags: {env_file: true}\n");
+    assert!(p.command(&["build"]).env("WHO", "shell").output().unwrap().status.success());
+    assert_eq!(p.rows("from a"), ["shell|shell here"]);
+    assert_eq!(p.run(&["build", "--no-env-file"]).code, 2);
+    assert!(p.run(&["ls", "--env-file=other.env"]).err.contains("which is not there"));
+    assert_eq!(p.ok(&["ls"]).out, "shop.a\n", "a pipe gets the list alone");
+}
+
+#[test]
 fn compiled_sql_is_printed_as_json() {
     let p = shop();
     let object = |args: &[&str]| -> serde_json::Value {

@@ -215,6 +215,23 @@ fn a_message_about_a_profile_quotes_none_of_its_lines() {
 }
 
 #[test]
+fn what_is_read_without_ref_may_come_to_be_while_the_reader_fails() {
+    // Readers and what they read run side by side: some of the relations come to be between a
+    // reader's failure and the moment at which the run hears of it.
+    let count = 40;
+    let mut files = Vec::new();
+    for i in 0..count {
+        files.push((format!("models/m{i}_a_reader.sql"), format!("select * from main.m{i}_base")));
+        files.push((format!("models/m{i}_base.sql"), "select 1 as id".to_owned()));
+    }
+    let named: Vec<_> = files.iter().map(|(path, sql)| (path.as_str(), sql.as_str())).collect();
+    let p = Project::new(&named);
+    p.ok(&["build", "--threads", "8"]);
+    let readers = (0..count).filter(|i| p.rows(&format!("from m{i}_a_reader")) == ["1"]);
+    assert_eq!(readers.count(), count);
+}
+
+#[test]
 fn what_is_read_without_ref_is_waited_for() {
     // The reader comes first in alphabetical order, and nothing declares that it needs the other
     // model.

@@ -163,3 +163,94 @@ fn a_test_of_a_disabled_model_is_in_the_maps_of_the_manifest() {
     assert_eq!(children["model.shop.a"], serde_json::json!([related]));
     assert_eq!(children[*related], serde_json::json!([]));
 }
+
+/// A model with a contract, and versions of another one.
+fn contracted(columns: &str, versions: &str) -> String {
+    format!(
+        "models:
+  - {{name: a, config: {{contract: {{enforced: true}}}}, columns: [{columns}]}}
+  - {{name: v, config: {{contract: {{enforced: true}}}}, latest_version: 1, columns: [{{name: id, data_type: int}}], versions: {versions}}}
+"
+    )
+}
+
+#[test]
+fn a_change_that_breaks_a_contract_is_told_when_modified_nodes_are_asked_for() {
+    let both = "{name: id, data_type: int}, {name: n, data_type: int}";
+    let p = Project::new(&[
+        ("models/a.sql", "select 1 as id, 2 as n"),
+        ("models/v_v1.sql", "select 1 as id"),
+        ("models/v_v2.sql", "select 1 as id"),
+        ("models/s.yml", &contracted(both, "[{v: 1}, {v: 2}]")),
+    ]);
+    p.ok(&["parse"]);
+    p.write("before/manifest.json", &p.read("target/manifest.json"));
+    let modified = ["ls", "-s", "state:modified", "--state", "before"];
+    assert!(!p.ok(&modified).err.contains("contract"));
+
+    p.write("models/s.yml", &contracted("{name: id, data_type: text}", "[{v: 1}, {v: 2}]"));
+    let ran = p.ok(&modified);
+    assert_eq!(ran.out, "shop.a\n");
+    assert!(
+        ran.err.contains("warning[W0017]: Breaking change to the contract of `a`")
+            && ran.err.contains("Columns were removed: n")
+            && ran.err.contains("Columns with data_type changes: id (int -> text)"),
+        "{}",
+        ran.err
+    );
+    // Nobody asks for what is modified.
+    assert!(!p.ok(&["ls", "-s", "state:old", "--state", "before"]).err.contains("contract"));
+    let strict = "{error: [UnversionedBreakingChange]}";
+    assert_eq!(p.run(&[&modified[..], &["--warn-error-options", strict]].concat()).code, 2);
+
+    // A version that is gone is an error: its readers name it.
+    p.write("models/s.yml", &contracted(both, "[{v: 1}]"));
+    p.remove("models/v_v2.sql");
+    let ran = p.run(&modified);
+    assert!(
+        ran.code == 2
+            && ran.err.contains("error[E2018]: Breaking change to the contract of `v`")
+            && ran.err.contains("'model.shop.v.v2' was deleted or renamed"),
+        "{}",
+        ran.err
+    );
+}
+
+#[test]
+fn a_state_in_the_target_path_is_told() {
+    let p = Project::new(&[A]);
+    p.ok(&["parse"]);
+    let ran = p.ok(&["ls", "-s", "state:modified", "--state", "target"]);
+    assert!(ran.err.contains("warning[W0018]: `--state` is the target path"), "{}", ran.err);
+}
+
+#[test]
+fn the_graph_is_summed_up_with_the_edges_of_tests() {
+    let test = ("models/p.yml", "models: [{name: a, columns: [{name: id, data_tests: [unique]}]}]");
+    let p = Project::new(&[A, B, test]);
+    let edges = |graph: &serde_json::Value| -> Vec<String> {
+        let nodes = graph.as_object().unwrap();
+        let name = |id: &serde_json::Value| nodes[&id.to_string()]["name"].to_string();
+        let after = |node: &serde_json::Value| node["succ"].as_array().cloned().unwrap_or_default();
+        let mut edges = Vec::new();
+        for node in nodes.values() {
+            edges.extend(after(node).iter().map(|to| format!("{} {}", node["name"], name(to))));
+        }
+        edges.sort();
+        edges.iter().map(|edge| edge.replace('"', "")).collect()
+    };
+    let read = || -> serde_json::Value {
+        serde_json::from_str(&p.read("target/graph_summary.json")).unwrap()
+    };
+    let test = "test.shop.unique_a_id";
+    let linked = ["model.shop.a model.shop.b", "model.shop.a test.shop.unique_a_id"];
+    p.ok(&["run"]);
+    let summary = read();
+    assert!(summary["_invocation_id"].is_string() && summary.get("with_test_edges").is_none());
+    let found = edges(&summary["linked"]);
+    assert!(found[0] == linked[0] && found[1].starts_with(linked[1]), "{found:?}");
+    p.ok(&["build"]);
+    let found = edges(&read()["with_test_edges"]);
+    assert!(found.len() == 3 && found[2].starts_with(test), "{found:?}");
+    assert!(found[2].ends_with("model.shop.b"), "{found:?}");
+}

@@ -25,6 +25,13 @@ pub(super) fn list_relations_sql(named: bool) -> String {
     )
 }
 
+/// Selects the names of those relations in the schema $1 that are partitions or heirs of another, or
+/// belong to an extension.
+pub(super) const PARTS: &str = "select c.relname::text from pg_catalog.pg_class c \
+     join pg_catalog.pg_namespace n on n.oid = c.relnamespace where n.nspname = $1 \
+     and (exists (select from pg_catalog.pg_inherits i where i.inhrelid = c.oid) or exists (select from pg_catalog.pg_depend d \
+     where d.classid = 'pg_catalog.pg_class'::regclass and d.objid = c.oid and d.deptype = 'e'))";
+
 /// Selects (name, definition) of the functions in the schema $1. Functions of one name count
 /// together. What an aggregate is made of cannot be asked for, so that its oid stands for it.
 pub(super) const FUNCTIONS: &str = "select p.proname::text, md5(string_agg(case p.prokind when 'a' then p.oid::text \

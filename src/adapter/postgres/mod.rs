@@ -38,7 +38,7 @@ use postgres::fallible_iterator::FallibleIterator;
 use postgres::types::{ToSql, Type};
 use postgres::{CancelToken, Client, NoTls, SimpleQueryMessage, Statement};
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::{Read, Write};
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -594,6 +594,20 @@ impl Warehouse for Postgres {
     ) -> Result<Vec<ExistingRelation>, EngineError> {
         let rows = self.ask(&catalog::list_relations_sql(false), &[schema])?;
         Ok(relations(rows, database, schema))
+    }
+
+    fn list_independent_relations(
+        &mut self,
+        schemas: &[(&str, &str)],
+    ) -> Result<Vec<ExistingRelation>, EngineError> {
+        let mut out = Vec::new();
+        for (database, schema) in schemas {
+            let parts: HashSet<String> =
+                self.ask(catalog::PARTS, &[schema])?.into_iter().flatten().collect();
+            let found = self.list_relations(database, schema)?;
+            out.extend(found.into_iter().filter(|r| !parts.contains(r.relation.identifier())));
+        }
+        Ok(out)
     }
 
     fn find_relations(&mut self, these: &[Relation]) -> Result<Vec<ExistingRelation>, EngineError> {

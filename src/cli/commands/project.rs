@@ -3,11 +3,11 @@
 use super::super::args::SelectionArgs;
 use super::super::exit::Exit;
 use super::super::{CommandResult, Invocation};
-use crate::ops::{self, DepsOptions, DocsOptions, InitOptions, OpsError};
+use crate::ops::{self, DepsOptions, DocsOptions, InitOptions, OpsError, OrphanChoice, OrphanFate};
 use crate::packages::{NewPackage, NewPackageError, NewPackageSource};
 use crate::report::{
-    print_check, print_cleaned, print_deps, print_docs, print_new_project, print_parsed,
-    version_line,
+    print_check, print_cleaned, print_deps, print_docs, print_new_project, print_orphans,
+    print_parsed, version_line,
 };
 use std::cell::RefCell;
 
@@ -72,6 +72,18 @@ pub(super) fn remove_generated(invocation: Invocation<'_>, outside: bool) -> Com
     let removed = ops::clean_project(workspace, outside, &mut |n| console.notice(n))?;
     print_cleaned(console, &removed);
     Ok(Exit::success())
+}
+
+pub(super) fn clean_relations(
+    invocation: Invocation<'_>,
+    choice: &OrphanChoice,
+    is_dry: bool,
+) -> CommandResult {
+    let Invocation { console, workspace, .. } = invocation;
+    let orphans = ops::clean_relations(workspace, choice, is_dry, &mut |n| console.notice(n))?;
+    print_orphans(console, &orphans);
+    let has_refused = orphans.iter().any(|o| matches!(o.fate, OrphanFate::Refused(_)));
+    Ok(Exit::of_check(has_refused))
 }
 
 pub(super) fn make_project(

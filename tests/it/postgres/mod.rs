@@ -6,6 +6,7 @@ mod comments;
 mod differential;
 mod faults;
 mod materialized_views;
+mod orphans;
 mod server;
 mod swap;
 
