@@ -201,10 +201,16 @@ pub(super) struct GlobalArgs {
     use_colors_file: bool,
     #[arg(long, global = true, hide = true)]
     no_use_colors_file: bool,
-    #[arg(long, global = true, hide = true, overrides_with = "no_show_all_deprecations")]
+    /// Show a warning that something is out of date each time, not only the first one of a kind.
+    #[arg(
+        long,
+        global = true,
+        overrides_with = "no_show_all_deprecations",
+        help_heading = "Output"
+    )]
     pub(super) show_all_deprecations: bool,
     #[arg(long, global = true, hide = true)]
-    no_show_all_deprecations: bool,
+    pub(super) no_show_all_deprecations: bool,
     #[arg(long, global = true, hide = true, overrides_with = "no_macro_debugging")]
     macro_debugging: bool,
     #[arg(long, global = true, hide = true)]
@@ -217,6 +223,12 @@ pub(super) struct GlobalArgs {
     partial_parse_file_diff: bool,
     #[arg(long, global = true, hide = true)]
     no_partial_parse_file_diff: bool,
+    /// The id of this command in its artifacts and log.
+    #[arg(long, global = true, hide = true)]
+    pub(super) invocation_id: Option<uuid::Uuid>,
+    /// The folder of installed packages, in place of the project file's.
+    #[arg(long, global = true, hide = true)]
+    pub(super) packages_install_path: Option<String>,
     #[arg(short = 'r', long, global = true, hide = true)]
     record_timing_info: Option<String>,
     #[arg(long, global = true, hide = true)]
@@ -862,6 +874,7 @@ pub(super) enum LogLevelArg {
     Info,
     Warn,
     Error,
+    #[value(alias = "off")]
     None,
 }
 
@@ -886,6 +899,9 @@ impl LogLevelArg {
 pub(super) enum LogFormatArg {
     Text,
     Json,
+    /// As dbt 1.12 reads the lines of a parser that it calls.
+    #[value(hide = true)]
+    Otel,
     #[value(hide = true)]
     Debug,
     #[value(hide = true)]
@@ -896,6 +912,7 @@ impl LogFormatArg {
     pub(super) fn of_lines(given: Option<LogFormatArg>) -> LogFormat {
         match given {
             Some(LogFormatArg::Json) => LogFormat::Json,
+            Some(LogFormatArg::Otel) => LogFormat::Otel,
             _ => LogFormat::Text,
         }
     }

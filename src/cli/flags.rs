@@ -291,6 +291,9 @@ impl Flags {
                 || lookup.flag("DEBUG", false),
             colours,
             print: printing,
+            all_deprecations: either(g.show_all_deprecations, g.no_show_all_deprecations, || {
+                lookup.flag("SHOW_ALL_DEPRECATIONS", false)
+            }),
         };
         let defer = either(g.defer, g.no_defer, || lookup.flag("DEFER", false));
         let favors_state =
@@ -383,6 +386,12 @@ impl Flags {
         (flags, lookup.problems)
     }
 
+    /// The keys in the options of warnings that have other names now.
+    pub(super) fn old_warning_keys(&self) -> impl Iterator<Item = &str> {
+        let keys = self.warning_options.keys().map(String::as_str);
+        keys.filter(|key| matches!(*key, "include" | "exclude"))
+    }
+
     pub(super) fn style(&self) -> ConsoleStyle {
         self.style.clone()
     }
@@ -463,7 +472,7 @@ impl Flags {
         let settings = InvocationContext {
             flags: names.into_iter().map(|(k, v)| (k.to_owned(), v)).collect(),
             args,
-            invocation_id: uuid::Uuid::new_v4().to_string(),
+            invocation_id: cli.global.invocation_id.unwrap_or_else(uuid::Uuid::new_v4).to_string(),
         };
         Ok(LoadOptions {
             project_dir: self.project_dir.clone(),
@@ -479,6 +488,7 @@ impl Flags {
             },
             settings,
             scrubber,
+            packages_install_path: cli.global.packages_install_path.clone(),
             without_packages: false,
             ignore_version: !self.version_check,
         })

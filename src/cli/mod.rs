@@ -5,6 +5,7 @@
 
 mod args;
 mod commands;
+mod deprecated;
 mod env_file;
 mod event_times;
 mod exit;
@@ -19,9 +20,10 @@ use crate::report::{CommandLog, Console};
 use crate::run::CancelToken;
 use crate::secret::Scrubber;
 use crate::system::{OsSystem, System};
-use crate::workspace::{Settings, Workspace};
+use crate::workspace::{Settings, Workspace, tell_warnings};
 use args::{Cli, Command};
 use clap::{CommandFactory, FromArgMatches};
+use deprecated::list_deprecated;
 use exit::Exit;
 use flags::Flags;
 use retry::find_retried_command;
@@ -102,9 +104,14 @@ pub fn main(arguments: Vec<String>) -> ! {
     console.start_log(&invocation.invocation_id, &command);
     let cancel = CancelToken::default();
     handle_signals(&cancel, settings.system.clone());
+    let list = list_deprecated(&cli, &flags, settings.system.as_ref());
+    if let Err(e) = tell_warnings(&settings, &list, &mut |notice| console.notice(notice)) {
+        std::process::exit(i32::from(end(Err(e.into()), &cli, &flags, &mut console)))
+    }
     let mut workspace = Workspace::new(settings, cancel);
     let invocation = Invocation { flags: &flags, console: &mut console, workspace: &mut workspace };
     let ended = commands::run_command(&cli, invocation);
+    console.sum_up_deprecations();
     let code = end(ended, &cli, &flags, &mut console);
     console.end_log(&command, code == 0);
     std::process::exit(i32::from(code))

@@ -27,7 +27,8 @@ pub(crate) use flags::{COMPARE_UNRENDERED, ProjectFlags, why_idle};
 pub(crate) use packages::{PackageSource, PackageSpec, PackageUrl, PackagesFile, parse_packages};
 pub(crate) use profiles::{ProfileOptions, parse_profile};
 pub(crate) use project::{
-    CommentText, PathKind, ProjectOptions, QueryCommentOption, parse_project, renders_late,
+    CommentText, PathKind, ProjectOptions, QueryCommentOption, check_moved_keys, parse_project,
+    renders_late,
 };
 pub(crate) use scalar::{float_text, is_whole, python_json, python_quoted, python_str};
 pub(crate) use selectors::{SelectorDefinition, YamlCriterion, parse_selectors};

@@ -3,7 +3,7 @@
 use super::{
     ProjectFlags, Yaml, YamlMap, YamlValue, check_project, refuse_unknown_keys, unknown_keys,
 };
-use crate::diag::{Checked, Code, Diagnostic};
+use crate::diag::{Checked, Code, DbtEvent, Diagnostic};
 use crate::source::{FileId, Span};
 use serde::Serialize;
 use std::sync::Arc;
@@ -348,6 +348,7 @@ pub(crate) fn parse_project(file: FileId, tree: &Yaml) -> Checked<Option<Project
         restrict_access: map.get("restrict-access").and_then(Yaml::as_bool).unwrap_or(false),
         airflow: map.get("airflow").cloned(),
     };
+    check_old_keys(map, &mut out);
     read_sections(map, &mut options, &mut out);
     read_dispatch(map, &mut options, &mut out);
     read_quoting(map, &mut options, &mut out);
@@ -355,6 +356,43 @@ pub(crate) fn parse_project(file: FileId, tree: &Yaml) -> Checked<Option<Project
         options.flags = ProjectFlags::new(flags.clone(), &mut out);
     }
     Checked::new(Some(options), out)
+}
+
+/// Keys of the project file that have another name now.
+fn check_old_keys(map: &YamlMap, out: &mut Vec<Diagnostic>) {
+    for (old, new, event) in [
+        ("source-paths", "model-paths", DbtEvent::ConfigSourcePathDeprecation),
+        ("data-paths", "seed-paths", DbtEvent::ConfigDataPathDeprecation),
+    ] {
+        let Some(key) = map.key(old) else { continue };
+        if map.key(new).is_some() {
+            let message = format!("`{old}` and `{new}` are one key: cannot both be defined");
+            let d = Diagnostic::error(Code::ProjectFile, message).primary(key.span, "");
+            out.push(d.help(format!("keep `{new}`")));
+            continue;
+        }
+        let message = format!("`{old}` is out of date");
+        let d = Diagnostic::dbt_warning(Code::Deprecated, event, message).primary(key.span, "");
+        out.push(d.help(format!("write `{new}`")));
+    }
+}
+
+/// Warnings of keys whose place, to dbt, is the command line, unless they say what holds without
+/// them. Not for a project file with a name of our own.
+pub(crate) fn check_moved_keys(tree: &Yaml) -> Vec<Diagnostic> {
+    let mut out = Vec::new();
+    let Some(map) = tree.as_map() else { return out };
+    for (old, usual, event) in [
+        ("log-path", "logs", DbtEvent::ConfigLogPathDeprecation),
+        ("target-path", "target", DbtEvent::ConfigTargetPathDeprecation),
+    ] {
+        let is_usual = map.get_text(old).is_none_or(|path| path == usual);
+        let Some(key) = map.key(old).filter(|_| !is_usual) else { continue };
+        let message = format!("`{old}` in the project file is out of date");
+        let d = Diagnostic::dbt_warning(Code::Deprecated, event, message).primary(key.span, "");
+        out.push(d.help(format!("use `--{old}`, or `{}` in `flags:`", old.replace('-', "_"))));
+    }
+    out
 }
 
 fn read_sections(map: &YamlMap, options: &mut ProjectOptions, out: &mut Vec<Diagnostic>) {

@@ -11,7 +11,7 @@ use super::constraints::{
 use super::none;
 use super::reads::RenderQuestion;
 use super::relation::RelationValue;
-use super::session::{Abort, DatabaseAccess, Phase, RenderSession};
+use super::session::{Abort, DatabaseAccess, Phase, RenderSession, TemplateWarning};
 use super::statements::{self, Fetch, run_statement};
 use crate::config::{Json, python_str};
 use crate::engine::{ExistingColumn, ExistingRelation, Relation};
@@ -207,7 +207,8 @@ fn pure(
         "get_binding_char" => Value::from(session.project.target.engine.adapter.binding_char),
         "cache_added" | "cache_dropped" | "cache_renamed" | "verify_database" => Value::from(""),
         "warn_once" => {
-            session.record().warnings.push((args.text(0, "msg")?, None));
+            let warning = TemplateWarning::raised(args.text(0, "msg")?, None);
+            session.record().warnings.push(warning);
             Value::from("")
         }
         "valid_incremental_strategies" => {

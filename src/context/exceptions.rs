@@ -1,7 +1,7 @@
 //! `exceptions`: errors and warnings that templates raise.
 
 use super::contract::render_mismatches;
-use super::session::{Abort, RenderSession};
+use super::session::{Abort, RenderSession, TemplateWarning};
 use crate::jinja::{Args, error, to_json, with_extension};
 use minijinja::value::{Object, ObjectRepr, Value};
 use minijinja::{Error, State};
@@ -30,13 +30,13 @@ impl Object for Exceptions {
         let message = match method {
             "warn" => {
                 let site = session.site(state);
-                session.record().warnings.push((first_text(&args), site));
+                session.record().warnings.push(TemplateWarning::raised(first_text(&args), site));
                 return Ok(Value::from(""));
             }
             "warn_snapshot_timestamp_data_types" => {
                 let message =
                     format!("the snapshot's types of time stamps differ: {}", all_texts(&args));
-                session.record().warnings.push((message, None));
+                session.record().warnings.push(TemplateWarning::raised(message, None));
                 return Ok(Value::from(""));
             }
             "raise_fail_fast_error" => {

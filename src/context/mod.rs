@@ -50,7 +50,7 @@ pub(crate) use refs::{resolve_function, resolve_ref};
 pub(crate) use relation::RelationValue;
 pub(crate) use session::{
     Abort, Bindings, BoundQuery, DatabaseAccess, DeferredRelations, LogLine, NodeScope, RefForm,
-    RenderSession, RenderSubject, Runtime, TransactionControl,
+    RenderSession, RenderSubject, Runtime, TemplateWarning, TransactionControl,
 };
 pub(crate) use statements::response_json;
 pub(crate) use table::rows_of;

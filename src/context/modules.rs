@@ -4,8 +4,9 @@ use super::datetime::{
     TemporalValue, duration_value, make_date, make_time, temporal_value as moment,
 };
 use super::reads::RenderQuestion;
-use super::session::RenderSession;
+use super::session::{RenderSession, TemplateWarning};
 use super::zones::{Zone, zone_of};
+use crate::diag::DbtEvent;
 use crate::jinja::{Args, METHODS, dict, error, with_extension};
 use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::{Offset, TimeZone};
@@ -14,6 +15,8 @@ use minijinja::value::{Object, ObjectRepr, Value, ValueKind};
 use minijinja::{Error, ErrorKind, State};
 use std::fmt;
 use std::sync::Arc;
+
+const ITERTOOLS_DEPRECATED: &str = "`modules.itertools` is out of date: dbt has deprecated it. Write a loop, or use a macro of your own";
 
 pub(super) fn modules_value() -> Value {
     let classes = [Class::DateTime, Class::Date, Class::Time, Class::TimeDelta, Class::TzInfo];
@@ -139,7 +142,16 @@ impl Object for Class {
                 Ok(Value::from_object(Zone::named(&args.text(0, "zone")?)?))
             }
             Class::Re => super::regex::call_regex(method, &args),
-            Class::Itertools => super::itertools::call_itertools(state, method, &args),
+            Class::Itertools => {
+                let session = with_extension::<RenderSession>(state)?;
+                let warning = TemplateWarning::deprecated(
+                    DbtEvent::ModulesItertoolsUsageDeprecation,
+                    ITERTOOLS_DEPRECATED,
+                    session.site(state),
+                );
+                session.record().warnings.push(warning);
+                super::itertools::call_itertools(state, method, &args)
+            }
             _ => Err(Error::from(ErrorKind::UnknownMethod)),
         }
     }

@@ -74,6 +74,8 @@ pub(crate) struct ContextProject {
     pub(crate) quoting: [bool; 3],
     /// If set, a package can replace a built-in materialization only if the root project allows it.
     pub(crate) explicit_overrides: bool,
+    /// If set, arguments of tests outside of `arguments:` are out of date.
+    pub(crate) wants_test_arguments: bool,
     /// The name, version and folders of each package, by name.
     pub(crate) packages: Json,
     /// The names in `flags:` that are true.

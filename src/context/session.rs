@@ -6,6 +6,7 @@ use super::batch::BatchContext;
 use super::column::translate_type;
 use super::reads::{RenderQuestion, RenderRead, fingerprint_macro};
 use crate::config::{Json, JsonMap};
+use crate::diag::{Code, DbtEvent};
 use crate::engine::{
     Connection, EngineError, ExistingRelations, Relation, RelationKind, Warehouse,
 };
@@ -280,13 +281,34 @@ pub(crate) struct RenderRecord {
     /// The plain names that macros were looked up by, so that each is recorded only once.
     macros: HashSet<String>,
     pub(crate) logs: Vec<LogLine>,
-    pub(crate) warnings: Vec<(String, Option<Span>)>,
+    pub(crate) warnings: Vec<TemplateWarning>,
     /// The referenced ephemeral models, in order.
     pub(crate) ctes: Vec<NodeId>,
     /// The statements that the template sent to the database, in order.
     pub(crate) executed: Vec<String>,
     /// The text that the template gave to `write`: the statement that makes the relation.
     pub(crate) written: Option<String>,
+}
+
+/// A warning that came up while a template was rendered.
+#[derive(Clone, Debug)]
+pub(crate) struct TemplateWarning {
+    pub(crate) code: Code,
+    pub(crate) event: DbtEvent,
+    pub(crate) text: String,
+    pub(crate) site: Option<Span>,
+}
+
+impl TemplateWarning {
+    /// A warning that the project raised.
+    pub(crate) fn raised(text: String, site: Option<Span>) -> TemplateWarning {
+        TemplateWarning { code: Code::UserWarning, event: DbtEvent::JinjaLogWarning, text, site }
+    }
+
+    /// A warning that what the template uses is out of date.
+    pub(super) fn deprecated(event: DbtEvent, text: &str, site: Option<Span>) -> TemplateWarning {
+        TemplateWarning { code: Code::Deprecated, event, text: text.to_owned(), site }
+    }
 }
 
 /// Why a render was stopped.

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::config::{
     Json, JsonMap, PackagesFile, ProfileOptions, ProjectOptions, SelectorDefinition, Yaml,
-    parse_profile, parse_project, parse_selectors, parse_yaml, renders_late,
+    check_moved_keys, parse_profile, parse_project, parse_selectors, parse_yaml, renders_late,
 };
 use crate::context::{
     ConstantFingerprints, ContextProject, InvocationContext, VarSource, invocation_members,
@@ -34,6 +34,8 @@ pub(crate) struct LoadOptions {
     pub(crate) threads: Option<usize>,
     pub(crate) settings: InvocationContext,
     pub(crate) scrubber: Scrubber,
+    /// The folder of installed packages, in place of the one in the project file.
+    pub(crate) packages_install_path: Option<String>,
     /// Whether to load without installed packages and without a profile, as `deps` and `clean` do.
     pub(crate) without_packages: bool,
     /// Whether to ignore `require-dbt-version`.
@@ -200,6 +202,7 @@ impl Loader<'_> {
             secrets,
             quoting: target.engine.adapter.quoting,
             explicit_overrides: true,
+            wants_test_arguments: true,
             packages: Json::Null,
             flags_set: BTreeSet::new(),
         })
@@ -255,13 +258,16 @@ impl Loader<'_> {
         let Some(mut options) = parse_project(id, &rendered).drain_into(&mut self.out) else {
             return Ok(None);
         };
+        if file.file_name() != Some(PROJECT_FILES[0]) {
+            self.out.extend(check_moved_keys(&rendered));
+        }
         options.unrendered = Some(tree);
+        if let Some(path) = &self.options.packages_install_path {
+            options.packages_install_path.clone_from(path);
+        }
         self.take_vars(&mut options, file_vars);
         self.check_version(&options);
-        let target_path =
-            self.options.target_path.clone().or(options.target_path.clone().map(Utf8PathBuf::from));
-        let target_path =
-            normalize_path(&self.root.join(target_path.unwrap_or_else(|| "target".into())));
+        let target_path = self.target_path(&options);
         let install = normalize_path(&self.root.join(&options.packages_install_path));
         let package_context = self.context(&context.name, &context.target, self.cli_vars(), true);
         let needs = self.needs(&options, &package_context)?;
@@ -290,15 +296,25 @@ impl Loader<'_> {
         let mut context = self.context(packages[0].name(), &target, vars, false);
         if let Some(context) = Arc::get_mut(&mut context) {
             context.quoting = quoting;
+            let flags = &packages[0].options.flags;
             let flag = "require_explicit_package_overrides_for_builtin_materializations";
-            context.explicit_overrides = packages[0].options.flags.is_set(flag, true);
+            context.explicit_overrides = flags.is_set(flag, true);
+            let flag = "require_generic_test_arguments_property";
+            context.wants_test_arguments = flags.is_set(flag, true);
             context.packages = packages_json(&packages);
-            context.flags_set = packages[0].options.flags.names_set().map(str::to_owned).collect();
+            context.flags_set = flags.names_set().map(str::to_owned).collect();
         }
         Ok(Some((
             packages,
             Rest { target, target_path, profiles_path, selectors, needs, package_context, context },
         )))
+    }
+
+    /// The target path: that of the command line, else the project file's.
+    fn target_path(&self, options: &ProjectOptions) -> Utf8PathBuf {
+        let given = self.options.target_path.clone();
+        let path = given.or_else(|| options.target_path.clone().map(Utf8PathBuf::from));
+        normalize_path(&self.root.join(path.unwrap_or_else(|| "target".into())))
     }
 
     fn files(

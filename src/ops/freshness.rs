@@ -2,6 +2,7 @@
 
 use super::OpsError;
 use super::choose::{choose_nodes, tell_empty_selection};
+use crate::diag::{Code, DbtEvent, Diagnostic};
 use crate::manifest::{Manifest, NodeId, NodeKind, NodeSet, ResourceType};
 use crate::outcome::SourceFreshness;
 use crate::plan::Plan;
@@ -11,7 +12,7 @@ use crate::state::write_sources;
 use crate::system::{SystemError, normalize_path};
 use crate::workspace::{
     Notice, Notices, Revision, Workspace, build_run_context, default_run_options, run_metadata,
-    write_plain_manifest,
+    tell_warnings, write_plain_manifest,
 };
 use camino::{Utf8Path, Utf8PathBuf};
 
@@ -40,6 +41,14 @@ pub(crate) fn check_freshness(
     let selected = choose_nodes(&revision, &options.selection, &[ResourceType::Source], notices)?;
     // Sources without a limit are not checked.
     let mut sources: Vec<NodeId> = selected.iter().filter(|id| has_limit(manifest, *id)).collect();
+    let has_hooks = !manifest.on_run_start.is_empty() || !manifest.on_run_end.is_empty();
+    if has_hooks && !options.hooks {
+        let message = "on-run hooks do not run around `source freshness`";
+        let event = DbtEvent::SourceFreshnessProjectHooksNotRun;
+        let d = Diagnostic::dbt_warning(Code::Deprecated, event, message)
+            .help("`source_freshness_run_project_hooks: false` is out of date");
+        tell_warnings(&revision.settings, &[d], notices)?;
+    }
     sources.sort_by(|a, b| manifest.node(*a).unique_id.cmp(&manifest.node(*b).unique_id));
     write_plain_manifest(&revision)?;
     let path = match &options.output {

@@ -78,15 +78,9 @@ pub(crate) fn clean_relations(
 type RemovedRelations = Vec<(Relation, String)>;
 
 fn find_removed(revision: &Revision, state: &PreviousState) -> RemovedRelations {
-    let mut removed = RemovedRelations::new();
-    for (id, node) in &state.nodes {
-        let is_known = revision.manifest.nodes.iter().any(|own| *own.unique_id == **id);
-        if !is_known && let Some(relation) = stored_relation(node) {
-            removed.push((relation, id.clone()));
-        }
-    }
-    removed.sort_by(|a, b| a.1.cmp(&b.1));
-    removed
+    let known = &revision.manifest.by_unique_id;
+    let removed = state.nodes.iter().filter(|(id, _)| !known.contains_key(id.as_str()));
+    removed.filter_map(|(id, node)| Some((stored_relation(node)?, id.clone()))).collect()
 }
 
 /// Where a node of another manifest is stored; `None` if it is not stored, or is not built.

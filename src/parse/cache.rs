@@ -302,7 +302,8 @@ fn base(sources: &LoadedProject) -> Fingerprint {
     for is_quoted in context.quoting {
         key = key.flag(is_quoted);
     }
-    key = key.flag(context.explicit_overrides).texts(&context.flags_set);
+    key = key.flag(context.explicit_overrides).flag(context.wants_test_arguments);
+    key = key.texts(&context.flags_set);
     key = key.texts(sources.packages.iter().map(|p| p.name()));
     for dispatch in &sources.root().options.dispatch {
         key = key.text(&dispatch.namespace).texts(&dispatch.search_order);

@@ -4,7 +4,7 @@
 use super::nodes::NodeParser;
 use crate::config::{Json, JsonMap, Yaml, YamlMap, python_quoted, python_str};
 use crate::context::{NodeScope, RenderQuestion, RenderSession, RenderSubject, failure_diagnostic};
-use crate::diag::{Code, Diagnostic};
+use crate::diag::{Code, DbtEvent, Diagnostic};
 use crate::engine::Relation;
 use crate::hash::md5_hex;
 use crate::jinja::{CallName, MacroDef, NativeForm, native_shape};
@@ -114,6 +114,8 @@ struct Entry {
     name: Option<String>,
     description: String,
     args: JsonMap,
+    /// Whether there is an argument outside of `arguments:`.
+    has_loose_arguments: bool,
     config: Vec<(String, Json, Span)>,
 }
 
@@ -205,6 +207,7 @@ fn read_entry(y: &Yaml) -> Result<Entry, NoTest> {
         name: None,
         description: String::new(),
         args: JsonMap::new(),
+        has_loose_arguments: false,
         config: Vec::new(),
     };
     // As in dbt, trailing white space is ignored.
@@ -248,10 +251,18 @@ impl Entry {
                 self.config.push((k.to_owned(), value.to_json(), value.span));
             }
             k => {
+                self.has_loose_arguments |= k != "column_name";
                 self.args.insert(k.to_owned(), value.to_json());
             }
         }
     }
+}
+
+fn misses_arguments(test: &str, span: Span) -> Diagnostic {
+    let event = DbtEvent::MissingArgumentsPropertyInGenericTestDeprecation;
+    let message = format!("the arguments of the test `{test}` stand beside its configs");
+    let d = Diagnostic::dbt_warning(Code::Deprecated, event, message).primary(span, "");
+    d.help("write them below the key `arguments`")
 }
 
 #[expect(clippy::too_many_arguments, reason = "what one test is made of")]
@@ -301,6 +312,9 @@ fn one(
             .primary(span, "no `{% test %}` has this name")
             .did_you_mean(crate::diag::nearest_name(&entry.test, tests)),
         );
+    }
+    if entry.has_loose_arguments && parser.context.wants_test_arguments {
+        out.push(misses_arguments(&entry.test, span));
     }
     let mut test = ParsedTest {
         target: target.clone(),

@@ -28,8 +28,8 @@ pub(crate) use properties::{
 };
 
 use crate::cache::Answers;
-use crate::context::{ContextProject, RenderRead};
-use crate::diag::{Checked, Code, DbtEvent, Diagnostic};
+use crate::context::{ContextProject, RenderRead, TemplateWarning};
+use crate::diag::{Checked, Code, Diagnostic};
 use crate::jinja::{MacroDef, Renderer};
 use crate::load::{FileKind, LoadedFile, LoadedProject};
 use crate::source::Span;
@@ -186,11 +186,12 @@ fn parse_file(parser: &NodeParser<'_>, package: &Arc<str>, file: &LoadedFile) ->
 
 /// Converts warnings that a template raised to diagnostics.
 pub(crate) fn warning_diagnostics(
-    found: Vec<(String, Option<Span>)>,
+    found: Vec<TemplateWarning>,
     whole: Span,
 ) -> impl Iterator<Item = Diagnostic> {
-    found.into_iter().map(move |(text, span)| {
-        Diagnostic::dbt_warning(Code::UserWarning, DbtEvent::JinjaLogWarning, text)
-            .primary(span.unwrap_or(whole), "raised here")
+    found.into_iter().map(move |warning| {
+        let TemplateWarning { code, event, text, site } = warning;
+        let what = if code == Code::UserWarning { "raised here" } else { "" };
+        Diagnostic::dbt_warning(code, event, text).primary(site.unwrap_or(whole), what)
     })
 }

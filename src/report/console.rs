@@ -8,7 +8,7 @@ use super::live::ProgressBars;
 use super::log_file::CommandLog;
 use super::row_diff::{DiffColour, draw_row_diff, short_message};
 use crate::changes::Verdict;
-use crate::diag::{Diagnostic, diagnostic_json, one_line, render_diagnostic};
+use crate::diag::{Code, DbtEvent, Diagnostic, diagnostic_json, one_line, render_diagnostic};
 use crate::manifest::ResourceType;
 use crate::outcome::{NodeOutcome, RowDiff, RunResult, RunStatus};
 use crate::run::{BatchProgress, EndedBatch, Event, NodeVerdict, StatusTotals};
@@ -16,7 +16,9 @@ use crate::secret::Scrubber;
 use crate::source::SourceMap;
 use crate::workspace::Notice;
 use anstyle::{AnsiColor, Effects};
+use std::borrow::Cow;
 use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
 use std::sync::Arc;
 
@@ -28,6 +30,8 @@ pub(crate) enum LogFormat {
     #[default]
     Text,
     Json,
+    /// Records in the shape of OpenTelemetry's, which dbt 1.12 passes on to its users.
+    Otel,
 }
 
 /// The settings of the output.
@@ -40,6 +44,8 @@ pub(crate) struct ConsoleStyle {
     pub(crate) colours: Option<bool>,
     /// Whether the output of `print()` in templates is shown.
     pub(crate) print: bool,
+    /// Whether each warning that something is out of date is shown, not only the first of a kind.
+    pub(crate) all_deprecations: bool,
 }
 
 pub(crate) struct Console {
@@ -55,6 +61,8 @@ pub(crate) struct Console {
     exports: bool,
     /// Whether the reader of standard output has closed it.
     closed: Cell<bool>,
+    /// How many warnings of each kind of deprecation there were.
+    deprecations: BTreeMap<&'static str, usize>,
     /// The lines of dbt's log: what they need to know of earlier events, and where they go.
     log: CommandLog,
 }
@@ -75,6 +83,7 @@ impl Console {
             kept_old: 0,
             closed: Cell::new(false),
             exports: false,
+            deprecations: BTreeMap::new(),
             log,
         }
     }
@@ -95,7 +104,7 @@ impl Console {
     }
 
     fn json_lines(&self) -> bool {
-        self.style.format == LogFormat::Json
+        self.style.format != LogFormat::Text
     }
 
     /// Prints a line of the command's result, such as a list or a table, to standard output in any
@@ -151,8 +160,14 @@ impl Console {
     ) -> bool {
         let now = jiff::Timestamp::now();
         lines.iter().for_each(|line| self.log.write(now, line, &self.scrubber));
-        if !self.json_lines() {
-            return false;
+        match self.style.format {
+            LogFormat::Text => return false,
+            LogFormat::Json => {}
+            LogFormat::Otel => {
+                let told = lines.iter().filter(|line| line.level > LogLevel::Debug);
+                told.for_each(|line| self.out(&self.scrubber.scrub(&line.to_otel(now))));
+                return true;
+            }
         }
         let mut own = own().into_iter().peekable();
         let shared = lines.iter().rposition(|line| line.level > LogLevel::Debug);
@@ -309,6 +324,8 @@ impl Console {
 
     /// Prints all diagnostics in JSON output. Text output is limited, with errors first.
     pub(crate) fn diagnostics(&mut self, list: &[Diagnostic]) {
+        let list = self.without_repeated(list);
+        let list = list.as_ref();
         if list.len() <= MOST || self.json_lines() {
             return self.some_diagnostics(list);
         }
@@ -319,6 +336,39 @@ impl Console {
         self.some_diagnostics(&shown);
         let text = format!("and {} more: `--log-format json` has all of them", list.len() - MOST);
         let _ = writeln!(self.painted(std::io::stderr()), "{text}");
+    }
+
+    /// The diagnostics without those that something is out of date, but for the first one of a kind.
+    fn without_repeated<'l>(&mut self, list: &'l [Diagnostic]) -> Cow<'l, [Diagnostic]> {
+        let mut repeated = Vec::new();
+        for (i, d) in list.iter().enumerate() {
+            let event = d.event.filter(|_| d.code == Code::Deprecated);
+            let Some(event) = event else { continue };
+            let count = self.deprecations.entry(event.name()).or_default();
+            *count += 1;
+            if *count > 1 && !self.style.all_deprecations {
+                repeated.push(i);
+            }
+        }
+        if repeated.is_empty() {
+            return Cow::Borrowed(list);
+        }
+        let kept = (0..list.len()).filter(|i| repeated.binary_search(i).is_err());
+        Cow::Owned(kept.map(|i| list[i].clone()).collect())
+    }
+
+    /// Tells how many deprecations were not shown, if any.
+    pub(crate) fn sum_up_deprecations(&mut self) {
+        let more = self.deprecations.iter().filter(|(_, count)| **count > 1);
+        let more: Vec<String> =
+            more.map(|(name, count)| format!("{} of {name}", count - 1)).collect();
+        if more.is_empty() || self.style.all_deprecations {
+            return;
+        }
+        let message = format!("more is out of date: {}", more.join(", "));
+        let event = DbtEvent::DeprecationsSummary;
+        let d = Diagnostic::dbt_warning(Code::Deprecated, event, message);
+        self.diagnostic(&d.help("`--show-all-deprecations` shows each"));
     }
 
     fn some_diagnostics(&mut self, list: &[Diagnostic]) {
@@ -359,7 +409,7 @@ impl Console {
 
     pub(crate) fn event(&mut self, event: &Event) {
         if let Event::Warning { diagnostic } = event {
-            return self.diagnostic(diagnostic);
+            return self.diagnostics(std::slice::from_ref(diagnostic));
         }
         let lines = self.log.describe_event(event);
         if !self.record(|| event_lines(event, &self.map), lines) {

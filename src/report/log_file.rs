@@ -67,7 +67,7 @@ impl CommandLog {
         }
         let text = match file.settings.format {
             LogFormat::Json => self.json(moment, line).to_string(),
-            LogFormat::Text => format!(
+            LogFormat::Text | LogFormat::Otel => format!(
                 "{} [{:<5}] {}",
                 moment.strftime("%Y-%m-%dT%H:%M:%S.%6fZ"),
                 line.level.as_str(),

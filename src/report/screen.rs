@@ -7,7 +7,7 @@ use super::console::{Console, count_of, duration_text};
 use super::row_diff::short_message;
 use super::table::render_table;
 use crate::changes::Verdict;
-use crate::diag::Diagnostic;
+use crate::diag::{Code, Diagnostic};
 use crate::engine::Table;
 use crate::manifest::ResourceType;
 use crate::outcome::{PublicationEffect, RowDiff, RunStatus, SkipReason};
@@ -195,6 +195,8 @@ impl Screen {
             WatchEvent::Read { files, changed, seconds, parsed, diagnostics, .. } => {
                 self.console.set_map(files);
                 self.diagnostics = diagnostics;
+                // Other commands tell what is out of date; the screen is for the work at hand.
+                self.diagnostics.retain(|d| d.code != Code::Deprecated);
                 self.failure = None;
                 // The locations of these diagnostics refer to the previous versions of the files.
                 self.rows.iter_mut().for_each(|r| r.diagnostic = None);
@@ -509,9 +511,7 @@ impl Screen {
                 diagnostics,
             } => {
                 self.console.set_map(files.clone());
-                for d in diagnostics {
-                    self.console.diagnostic(d);
-                }
+                self.console.diagnostics(diagnostics);
                 let errors = errors(diagnostics);
                 let data = serde_json::json!({
                     "changed": changed, "seconds": seconds, "parsed": parsed, "reused": reused,

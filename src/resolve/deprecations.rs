@@ -3,11 +3,12 @@
 //!
 //! Source: `deprecation_date` in dbt's documentation.
 
-use super::NodeMaker;
+use super::{NodeMaker, ResolveContext};
 use crate::context::RenderQuestion;
 use crate::diag::{Code, DbtEvent, Diagnostic};
 use crate::manifest::{Deprecation, Node, NodeKind, RefCall, read_moment, write_moment};
 use crate::source::Span;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 impl NodeMaker<'_> {
@@ -44,6 +45,36 @@ pub(super) fn check_deprecated(nodes: &[Arc<Node>]) -> impl Iterator<Item = Diag
             Diagnostic::dbt_warning(Code::DeprecatedModel, DbtEvent::DeprecatedModel, message);
         Some(warning.primary(deprecation.span, "").help("disable or remove it"))
     })
+}
+
+/// Warns of built-in materializations that an installed package replaces, which the project has to
+/// allow by a flag.
+pub(super) fn check_overrides(nodes: &[Arc<Node>], ground: &ResolveContext<'_>) -> Vec<Diagnostic> {
+    let context = ground.context;
+    if context.explicit_overrides {
+        return Vec::new();
+    }
+    let registry = ground.renderer.registry();
+    let built = nodes.iter().filter(|node| node.resource_type().is_published());
+    let used: BTreeSet<(Arc<str>, String)> =
+        built.map(|node| (node.package.clone(), node.materialized().into_owned())).collect();
+    let mut out = Vec::new();
+    for (package, name) in used {
+        let own = registry.materialization(&package, &name, true);
+        let Some(found) = registry.materialization(&package, &name, false) else { continue };
+        if own.is_some_and(|own| own.unique_id == found.unique_id) || registry.is_internal(found) {
+            continue;
+        }
+        let message =
+            format!("the package `{}` replaces the materialization `{name}`", found.package);
+        let event = DbtEvent::PackageMaterializationOverrideDeprecation;
+        let d = Diagnostic::dbt_warning(Code::Deprecated, event, message).primary(found.span, "");
+        out.push(d.help(
+            "a macro of the project's own that calls the package's has the same effect; \
+             `require_explicit_package_overrides_for_builtin_materializations: false` is out of date",
+        ));
+    }
+    out
 }
 
 /// Warns of a model that reads one that is or will be out of date.

@@ -385,6 +385,7 @@ fn resolve_all(
     let groups = others::collect_groups(parsed);
     out.extend(others::check_groups(&nodes, &groups));
     out.extend(deprecations::check_deprecated(&nodes));
+    out.extend(deprecations::check_overrides(&nodes, &ground));
     out.extend(snapshots::check_snapshots(&nodes));
     out.extend(unit_tests::check_incremental(&nodes));
     out.extend(semantic::check_layer(&nodes, &lookup, flags, root));

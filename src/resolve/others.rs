@@ -6,7 +6,7 @@ use super::unit_tests::unit_test_jobs;
 use super::{Job, NodeMaker, Resolver};
 use crate::config::{ExportType, Json, JsonMap, Yaml, YamlMap, check_export};
 use crate::context::{NodeScope, RenderSession, RenderSubject, failure_diagnostic};
-use crate::diag::{Code, Diagnostic};
+use crate::diag::{Code, DbtEvent, Diagnostic};
 use crate::manifest::{
     Checksum, ConfigLayer, Export, Exposure, Group, Node, NodeConfig, NodeId, NodeKind, RefCall,
     ResourceType, SourceCall, TypedConfig,
@@ -187,6 +187,15 @@ impl NodeMaker<'_> {
             url: entry.map.get_text("url"),
             label: entry.map.get_text("label"),
         };
+        if !entry.name.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-')) {
+            let message = format!(
+                "the exposure `{}` has other characters than letters, digits, `_` and `-` in its name",
+                entry.name
+            );
+            let event = DbtEvent::ExposureNameDeprecation;
+            let d = Diagnostic::dbt_warning(Code::Deprecated, event, message);
+            self.out.push(d.primary(entry.span, "").help("rename it; `label:` takes any text"));
+        }
         let id = format!("exposure.{}.{}", file.package, entry.name);
         let mut node = self.yaml_node(
             ResourceType::Exposure,

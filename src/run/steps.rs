@@ -9,7 +9,8 @@ use super::seed::open_rows;
 use super::test::FailingRows;
 use crate::compile::render_hook;
 use crate::context::{
-    LogLine, NodeScope, RelationValue, RenderSession, column_value, failure_diagnostic,
+    LogLine, NodeScope, RelationValue, RenderSession, TemplateWarning, column_value,
+    failure_diagnostic,
 };
 use crate::diag::{Code, Diagnostic};
 use crate::engine::{
@@ -261,7 +262,7 @@ impl Steps for NodeSteps<'_> {
     }
 
     fn warn(&mut self, message: String) {
-        self.session.record().warnings.push((message, None));
+        self.session.record().warnings.push(TemplateWarning::raised(message, None));
     }
 
     fn log(&mut self, message: String) {

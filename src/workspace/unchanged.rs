@@ -259,7 +259,8 @@ fn fingerprint_request(
     sources: &LoadedProject,
 ) -> Fingerprint {
     let vars = Json::Object(settings.load.vars.clone()).to_string();
-    let key = KeyWriter::new("asked").text(&vars);
+    let install = settings.load.packages_install_path.as_deref().unwrap_or_default();
+    let key = KeyWriter::new("asked").text(&vars).text(install);
     let key = key.fingerprint(Some(sources.context.facts.target()));
     let key = key.fingerprint(Some(sources.target.connection.fingerprint()));
     write_options(key, options).finish()

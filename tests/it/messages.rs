@@ -217,3 +217,92 @@ fn hooks_are_not_built() {
     let ran = p.ok(&["build"]);
     assert!(ran.out.contains("1 built"), "{}", ran.out);
 }
+
+/// A project with one of each thing that dbt has deprecated.
+fn out_of_date() -> Project {
+    Project::new(&[
+        (
+            "dbt_project.yml",
+            "name: shop\nprofile: shop\nsource-paths: [models]\ndata-paths: [seeds]\ntarget-path: built\nlog-path: logged\non-run-start: select 1\nflags: {source_freshness_run_project_hooks: false}\n",
+        ),
+        ("models/a.sql", "select {{ modules.itertools.chain([1], [2]) | list | length }} as id"),
+        ("models/b.sql", "select {{ modules.itertools.chain([1], [2]) | list | length }} as id"),
+        (
+            "models/s.yml",
+            "models:
+  - {name: a, columns: [{name: id, data_tests: [{accepted_values: {values: [2], quote: false}}]}]}
+  - {name: b, columns: [{name: id, data_tests: [{accepted_values: {values: [2], quote: false}}]}]}
+exposures: [{name: a board, type: dashboard, owner: {name: o}}]
+",
+        ),
+    ])
+}
+
+#[test]
+fn what_is_out_of_date_is_told_once_with_dbts_name_for_it() {
+    let p = out_of_date();
+    let mut command = p.command(&["source", "freshness", "--models", "a", "-o", "x.json"]);
+    let ran = command.env("DBT_ENGINE_OF_MINE", "1").output().unwrap();
+    let said = String::from_utf8_lossy(&ran.stderr).into_owned();
+    for part in [
+        "`source-paths` is out of date",
+        "`data-paths` is out of date",
+        "`target-path` in the project file is out of date",
+        "`log-path` in the project file is out of date",
+        "`--models` is out of date",
+        "`--output` of `source freshness` is out of date",
+        "`DBT_ENGINE_OF_MINE` is no setting",
+        "`modules.itertools` is out of date",
+        "the exposure `a board` has other characters",
+        "the arguments of the test `accepted_values` stand beside its configs",
+        "on-run hooks do not run around `source freshness`",
+        "1 of MissingArgumentsPropertyInGenericTestDeprecation, 1 of ModulesItertoolsUsageDeprecation",
+    ] {
+        assert_eq!(said.matches(part).count(), 1, "{part}\n{said}");
+    }
+    let all = p.ok(&["ls", "--show-all-deprecations"]).err;
+    assert_eq!(all.matches("stand beside its configs").count(), 2, "{all}");
+    assert!(!all.contains("--show-all-deprecations"), "{all}");
+
+    // Each is an error if asked for, by its name or with all others.
+    for name in ["Deprecations", "ConfigSourcePathDeprecation", "ExposureNameDeprecation"] {
+        let ran = p.run(&["parse", "--warn-error-options", &format!("{{error: [{name}]}}")]);
+        assert_eq!(ran.code, 2, "{name}: {}", ran.err);
+    }
+    let ran = p.run(&["ls", "--models", "a", "--warn-error-options", "{include: all}"]);
+    assert!(ran.code == 2 && ran.err.contains("`include` of `warn_error_options`"), "{}", ran.err);
+}
+
+#[test]
+fn two_names_of_one_key_are_an_error() {
+    let p = Project::new(&[(
+        "dbt_project.yml",
+        "name: shop\nprofile: shop\nsource-paths: [m]\nmodel-paths: [m]\n",
+    )]);
+    let ran = p.run(&["parse"]);
+    assert!(ran.code == 2 && ran.err.contains("cannot both be defined"), "{}", ran.err);
+}
+
+#[test]
+fn lines_can_have_the_form_that_dbt_reads_of_a_parser() {
+    let p = Project::new(&[("models/a.sql", "select * from {{ ref('nope') }}")]);
+    let id = "0c5a1b7e-5f0e-4b5a-9d55-0a3f4f2b7e11";
+    let args = ["parse", "--log-format", "otel", "--log-level-file", "off", "--invocation-id", id];
+    let ran = p.run(&args);
+    assert_eq!((ran.code, p.path().join("logs").exists()), (2, false));
+    let records: Vec<serde_json::Value> =
+        ran.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let errors: Vec<_> = records.iter().filter(|r| r["severity_number"] == 17).collect();
+    assert!(
+        errors.iter().any(
+            |r| r["record_type"] == "LogRecord" && r["body"].as_str().unwrap().contains("nope")
+        ),
+        "{}",
+        ran.out
+    );
+    p.write("models/a.sql", "select 1");
+    p.ok(&args);
+    let manifest: serde_json::Value =
+        serde_json::from_str(&p.read("target/manifest.json")).unwrap();
+    assert_eq!(manifest["metadata"]["invocation_id"], id);
+}

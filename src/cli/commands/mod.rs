@@ -15,9 +15,9 @@ mod watch;
 
 pub(super) use help::answer_help;
 
-use super::args::{CleanCommand, Cli, Command, DocsCommand, SourceCommand};
+use super::args::{Cli, Command, DocsCommand, SourceCommand};
 use super::{CommandResult, Invocation};
-use crate::ops::{CompileOptions, InlineQuery, OrphanChoice, SqlForm};
+use crate::ops::{CompileOptions, InlineQuery, SqlForm};
 
 pub(super) fn run_command(cli: &Cli, invocation: Invocation<'_>) -> CommandResult {
     match &cli.command {
@@ -88,18 +88,8 @@ pub(super) fn run_command(cli: &Cli, invocation: Invocation<'_>) -> CommandResul
             project::install_packages(invocation, added, *upgrade, *lock)
         }
         Command::Debug { .. } => project::check_setup(invocation),
-        Command::Clean {
-            command: Some(CleanCommand::Relations { names, all, dry_run }), ..
-        } => {
-            let choice = match (all, names.is_empty()) {
-                (true, _) => OrphanChoice::All,
-                (false, true) => OrphanChoice::Listed,
-                (false, false) => OrphanChoice::Named(names.clone()),
-            };
-            project::clean_relations(invocation, &choice, *dry_run)
-        }
-        Command::Clean { no_clean_project_files_only, .. } => {
-            project::remove_generated(invocation, *no_clean_project_files_only)
+        Command::Clean { command, no_clean_project_files_only, .. } => {
+            project::clean(invocation, command.as_ref(), *no_clean_project_files_only)
         }
         Command::Init { name, sample, .. } => {
             project::make_project(invocation, name.clone(), *sample)

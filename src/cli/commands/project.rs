@@ -1,6 +1,6 @@
 //! `parse`, `docs`, `deps`, `debug`, `clean`, `init`: commands that maintain a project.
 
-use super::super::args::SelectionArgs;
+use super::super::args::{CleanCommand, SelectionArgs};
 use super::super::exit::Exit;
 use super::super::{CommandResult, Invocation};
 use crate::ops::{self, DepsOptions, DocsOptions, InitOptions, OpsError, OrphanChoice, OrphanFate};
@@ -67,20 +67,40 @@ pub(super) fn check_setup(invocation: Invocation<'_>) -> CommandResult {
     Ok(Exit::of_check(!is_well))
 }
 
-pub(super) fn remove_generated(invocation: Invocation<'_>, outside: bool) -> CommandResult {
+/// `clean`: what was generated or, with its subcommand, relations that no node accounts for.
+pub(super) fn clean(
+    invocation: Invocation<'_>,
+    command: Option<&CleanCommand>,
+    outside: bool,
+) -> CommandResult {
+    match command {
+        Some(CleanCommand::Relations { names, all, dry_run }) => {
+            clean_relations(invocation, names, *all, *dry_run)
+        }
+        None => remove_generated(invocation, outside),
+    }
+}
+
+fn remove_generated(invocation: Invocation<'_>, outside: bool) -> CommandResult {
     let Invocation { console, workspace, .. } = invocation;
     let removed = ops::clean_project(workspace, outside, &mut |n| console.notice(n))?;
     print_cleaned(console, &removed);
     Ok(Exit::success())
 }
 
-pub(super) fn clean_relations(
+fn clean_relations(
     invocation: Invocation<'_>,
-    choice: &OrphanChoice,
+    names: &[String],
+    all: bool,
     is_dry: bool,
 ) -> CommandResult {
+    let choice = match (all, names) {
+        (true, _) => OrphanChoice::All,
+        (false, []) => OrphanChoice::Listed,
+        (false, names) => OrphanChoice::Named(names.to_vec()),
+    };
     let Invocation { console, workspace, .. } = invocation;
-    let orphans = ops::clean_relations(workspace, choice, is_dry, &mut |n| console.notice(n))?;
+    let orphans = ops::clean_relations(workspace, &choice, is_dry, &mut |n| console.notice(n))?;
     print_orphans(console, &orphans);
     let has_refused = orphans.iter().any(|o| matches!(o.fate, OrphanFate::Refused(_)));
     Ok(Exit::of_check(has_refused))

@@ -92,6 +92,28 @@ impl DbtLine {
         event
     }
 
+    /// The line as a log record of OpenTelemetry, of the type that dbt 1.12 shows to its users.
+    ///
+    /// Source: `dbt/parser/v2.py` of dbt-core 1.12.
+    pub(super) fn to_otel(&self, moment: jiff::Timestamp) -> String {
+        let severity = match self.level {
+            LogLevel::Debug => 5,
+            LogLevel::Info => 9,
+            LogLevel::Warn => 13,
+            LogLevel::Error => 17,
+        };
+        let record = json!({
+            "record_type": "LogRecord",
+            "event_type": "v1.public.events.fusion.log.UserLogMessage",
+            "time_unix_nano": moment.as_nanosecond().to_string(),
+            "severity_number": severity,
+            "severity_text": self.level.as_str().to_uppercase(),
+            "body": self.message,
+            "attributes": {},
+        });
+        record.to_string()
+    }
+
     /// The line as dbt writes it: `{info, data}`.
     pub(super) fn to_json(&self, moment: jiff::Timestamp, invocation: &str) -> Json {
         let mut data = self.data.clone();

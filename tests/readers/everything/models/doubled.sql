@@ -1,0 +1,1 @@
+select id, {{ function('twice') }}(amount) as amount from {{ ref('orders') }}

@@ -1,0 +1,1 @@
+select 1 where 1 = 2
