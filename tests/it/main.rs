@@ -26,6 +26,7 @@ mod project;
 mod sample;
 mod specs;
 mod sqlite;
+mod starter;
 mod states;
 mod tables;
 mod unit_tests;

@@ -30,15 +30,15 @@ struct Pages {
 }
 
 /// A web server on a free port of this machine, until it is dropped.
-struct Server {
-    address: String,
+pub(crate) struct Server {
+    pub(crate) address: String,
     pages: Arc<Mutex<Pages>>,
     is_stopped: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Server {
-    fn start() -> Server {
+    pub(crate) fn start() -> Server {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
         let address = format!("http://{}/", listener.local_addr().unwrap());
@@ -66,8 +66,34 @@ impl Server {
         self.put(path, Page { body, ..Page::default() });
     }
 
-    fn requests(&self) -> Vec<String> {
+    pub(crate) fn requests(&self) -> Vec<String> {
         std::mem::take(&mut self.pages.lock().unwrap().requests)
+    }
+
+    /// Serves the only version of a package of the hub, with these files.
+    pub(crate) fn serve_package(&self, package: &str, version: &str, files: &[(&str, &str)]) {
+        let short = package.rsplit('/').next().unwrap();
+        let file = format!("{short}-{version}.tar.gz");
+        let inside: Vec<(String, &str)> =
+            files.iter().map(|(path, text)| (format!("{short}-{version}/{path}"), *text)).collect();
+        let inside: Vec<(&str, &str)> =
+            inside.iter().map(|(path, text)| (path.as_str(), *text)).collect();
+        self.put_bytes(&file, tarball(&inside));
+        let facts = serde_json::json!({
+            "name": short,
+            "packages": [],
+            "require_dbt_version": [">=1.3.0", "<2.0.0"],
+            "downloads": {"tarball": format!("{}{file}", self.address)},
+        });
+        let mut versions = serde_json::Map::new();
+        versions.insert(version.to_owned(), facts);
+        let page = serde_json::json!({"name": short, "namespace": "o", "versions": versions});
+        self.put_bytes(&format!("api/v1/{package}.json"), page.to_string().into_bytes());
+    }
+
+    /// Serves the index of a hub.
+    pub(crate) fn serve_index(&self, packages: &[&str]) {
+        self.put_bytes("api/v1/index.json", serde_json::to_vec(packages).unwrap());
     }
 
     /// Serves a hub whose packages have these versions, each with what it asks for and accepts.
@@ -167,7 +193,7 @@ fn tarball(files: &[(&str, &str)]) -> Vec<u8> {
     gz.finish().unwrap()
 }
 
-fn git(folder: &Path, args: &[&str]) -> String {
+pub(crate) fn git(folder: &Path, args: &[&str]) -> String {
     let identity = ["-c", "user.name=t", "-c", "user.email=t@example.invalid"];
     let mut command = Command::new("git");
     command.args(identity).args(args).current_dir(folder).env("GIT_CONFIG_GLOBAL", "/dev/null");

@@ -368,15 +368,19 @@ fn a_connection_dropped_in_the_middle_is_opened_again_and_the_node_built_again()
     let p = behind_a_proxy(&server, &proxy, 7_301);
     let mut holder = server.connect();
     let schema = server.schema("direct");
+    // Written when a node has ended, after its last statement.
+    let ended =
+        ["one", "two"].map(|name| p.path().join(format!("target/run/shop/models/{name}.sql")));
     for _ in 0..2 {
-        server.run(&format!("drop view if exists {schema}.one, {schema}.two"));
+        let _ = std::fs::remove_dir_all(p.path().join("target/run"));
         rows(&mut holder, "select pg_advisory_lock(7301)");
         let child = p.start(&["build"]);
-        // Once the other models are published, only `t` is being built.
-        let both = format!(
-            "to_regclass('{schema}.one') is not null and to_regclass('{schema}.two') is not null"
-        );
-        until(&mut holder, &format!("select {both}"));
+        // Once the other models have ended, only `t` is being built.
+        let begun = Instant::now();
+        while !ended.iter().all(|path| path.exists()) {
+            assert!(begun.elapsed() < Duration::from_secs(20), "they do not end");
+            std::thread::sleep(Duration::from_millis(5));
+        }
         until(&mut holder, &runs(&format!("%{schema}%7301%"), "and wait_event = 'advisory'"));
         let idle = "state = 'idle' and query like '%advisory_unlock%' and application_name";
         until(
