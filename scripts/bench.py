@@ -53,6 +53,30 @@ def row(what, who, runs, figures):
     print(f"| {what} | {who} | {wall:.2f} | {cpu:.2f} | {memory:,.0f} | {runs} |", flush=True)
 
 
+PACKAGES, MACROS, MACROS_OF_A_FILE = 3, 1000, 10
+
+
+def write_packages(folder):
+    """Installs packages of macros, as from a hub: half of them dispatch, and each calls the one before it."""
+    for package in (f"tools_{n}" for n in range(PACKAGES)):
+        macros = folder / "dbt_packages" / package / "macros"
+        macros.mkdir(parents=True)
+        (macros.parent / "dbt_project.yml").write_text(f"name: {package}\nversion: 1.0.0\nconfig-version: 2\n")
+        for first in range(0, MACROS, MACROS_OF_A_FILE):
+            text = "".join(macro(package, n) for n in range(first, first + MACROS_OF_A_FILE))
+            (macros / f"macros_{first}.sql").write_text(text)
+    (folder / "packages.yml").write_text("packages: []\n")
+
+
+def macro(package, n):
+    before = f"{{{{ {package}.m_{n - 1}(column) }}}} + 1" if n % MACROS_OF_A_FILE else "{{ column }}"
+    body = f"{{%- for i in range(times) -%}}({before}){{{{ ' + ' if not loop.last }}}}{{%- endfor -%}}"
+    if n % 2:
+        return f"{{% macro m_{n}(column, times=2) %}}{body}{{% endmacro %}}\n\n"
+    call = f"{{{{ return(adapter.dispatch('m_{n}', '{package}')(column, times)) }}}}"
+    return f"{{% macro m_{n}(column, times=2) %}}{call}{{% endmacro %}}\n\n{{% macro default__m_{n}(column, times) %}}{body}{{% endmacro %}}\n\n"
+
+
 def bench_parse(a, work):
     for models in a.models:
         folder = work / f"models_{models}"
@@ -65,6 +89,9 @@ def bench_parse(a, work):
         if a.dbt and (a.full or models == min(a.models)):
             runs = a.runs if models == min(a.models) else 1
             row(what, a.dbt_name, runs, repeat(runs, [a.dbt, "parse", "--no-partial-parse"], folder, ["target", "logs"]))
+        write_packages(folder)
+        figures = repeat(a.runs, [a.tool, "parse"], folder, ["target", "logs"])
+        row(f"{what}, with {PACKAGES} packages of {MACROS:,} macros", "Strata", a.runs, figures)
         shutil.rmtree(folder)
 
 

@@ -254,6 +254,12 @@ fn signature_of(node: &Node) -> Vec<String> {
     let mut texts: Vec<String> =
         arguments.map(|a| format!("{} {} {:?}", a.name, a.data_type, a.default)).collect();
     texts.extend(function.returns.iter().map(|r| r.data_type.clone()));
+    for overload in &function.overloads {
+        let arguments = overload.arguments.iter();
+        texts.extend(arguments.map(|a| format!("{} {} {:?}", a.name, a.data_type, a.default)));
+        texts.extend(overload.returns.iter().map(|r| r.data_type.clone()));
+        texts.push(overload.text.raw.to_string());
+    }
     texts
 }
 

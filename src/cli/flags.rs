@@ -8,7 +8,7 @@ use crate::config::{Json, JsonMap, Yaml, YamlMap, parse_yaml};
 use crate::context::InvocationContext;
 use crate::diag::WarningOptions;
 use crate::engine::WaitTimeouts;
-use crate::load::{LoadOptions, find_project_file};
+use crate::load::{LoadOptions, find_project_file, profiles_file};
 use crate::manifest::{EventWindow, ResourceType, utc_of};
 use crate::ops::ScheduledTask;
 use crate::plan::StartOrder;
@@ -264,7 +264,9 @@ impl Flags {
         let mut lookup = Lookup { system, project: YamlMap::default(), problems: Vec::new() };
         let project_dir =
             g.project_dir.clone().or_else(|| lookup.text("PROJECT_DIR").map(|(v, _)| v.into()));
-        let found = ProjectSettings::read(system, project_dir.as_deref());
+        let profiles_dir =
+            g.profiles_dir.clone().or_else(|| lookup.text("PROFILES_DIR").map(|(v, _)| v.into()));
+        let found = ProjectSettings::read(system, project_dir.as_deref(), profiles_dir);
         lookup.project = found.flags.clone();
         let env_file = lookup.env_file(g);
         let path = |l: &Lookup<'_>, name: &str| l.text(name).map(|(v, _)| Utf8PathBuf::from(v));
@@ -612,7 +614,13 @@ struct ProjectSettings {
 }
 
 impl ProjectSettings {
-    fn read(system: &dyn System, dir: Option<&Utf8Path>) -> ProjectSettings {
+    /// As in dbt, the flags are those of the project file or, if it has none, those that an old
+    /// profiles file has below `config`.
+    fn read(
+        system: &dyn System,
+        dir: Option<&Utf8Path>,
+        profiles_dir: Option<Utf8PathBuf>,
+    ) -> ProjectSettings {
         let here = system.current_dir();
         let start = dir.map_or_else(|| here.clone(), |d| normalize_path(&here.join(d)));
         let file = match dir {
@@ -623,11 +631,17 @@ impl ProjectSettings {
         let text = file.and_then(|f| system.read(&f).ok());
         let tree = text.map(|t| parse_yaml(FileId(0), &t).value);
         let map = tree.as_ref().and_then(Yaml::as_map);
-        let flags = map.and_then(|m| m.get("flags")).and_then(Yaml::as_map);
+        let flags = map.and_then(|m| m.get("flags")).and_then(Yaml::as_map).cloned();
+        let flags = flags.or_else(|| {
+            let options = LoadOptions { profiles_dir, ..LoadOptions::default() };
+            let profiles = profiles_file(system, &options, root.as_deref()?)?;
+            let tree = parse_yaml(FileId(0), &system.read(&profiles).ok()?).value;
+            tree.as_map()?.get("config")?.as_map().cloned()
+        });
         let log_path = map.and_then(|m| m.get("log-path")).and_then(Yaml::as_str);
         ProjectSettings {
             root,
-            flags: flags.cloned().unwrap_or_default(),
+            flags: flags.unwrap_or_default(),
             log_path: log_path.map(str::to_owned).filter(|path| !path.contains("{{")),
         }
     }

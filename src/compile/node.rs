@@ -73,6 +73,7 @@ pub(crate) fn subject_of(node: &Node) -> RenderSubject {
         compiled: None,
         extra: Vec::new(),
         overrides: None,
+        overload: None,
     }
 }
 
@@ -262,6 +263,31 @@ impl Compiler {
             warnings: crate::parse::warning_diagnostics(record.warnings, node.span).collect(),
             reads: record.reads,
         })
+    }
+
+    /// Compiles the text of an overload of a function, and opens the session that creates it.
+    pub(crate) fn compile_overload(
+        &self,
+        node: &Node,
+        index: usize,
+        bindings: &Arc<Bindings>,
+        existing: &Arc<ExistingRelations>,
+        db: &DatabaseAccess,
+    ) -> Result<(Compiled, Arc<RenderSession>), CompileError> {
+        let mut one = node.clone();
+        if let NodeKind::Function(function) = &node.kind
+            && let Some(overload) = function.overloads.get(index)
+        {
+            one.text = Some(overload.text.clone());
+            one.original_file_path = overload.original_file_path.clone();
+        }
+        let subject = || RenderSubject { overload: Some(index), ..subject_of(&one) };
+        let session = self.session_of(subject(), &one, bindings, existing, db.clone());
+        let compiled = self.render_in_session(&one, &session)?;
+        let compiled = self.add_ctes(compiled, bindings, existing, db)?;
+        let mut creating = subject();
+        creating.compiled = Some(Arc::from(compiled.sql.as_str()));
+        Ok((compiled, self.session_of(creating, &one, bindings, existing, db.clone())))
     }
 
     /// Compiles a node from its form. `None` if it has no form, or if a reference cannot be bound.

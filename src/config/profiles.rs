@@ -1,7 +1,7 @@
 //! Reads a profile in `profiles.yml`. The fields of an output are read by its engine.
 
 use super::{Yaml, YamlMap};
-use crate::diag::{Checked, Code, Diagnostic};
+use crate::diag::{Checked, Code, DbtEvent, Diagnostic};
 use crate::source::Span;
 
 /// A profile before an output is chosen; its values are not rendered.
@@ -43,14 +43,22 @@ pub(crate) fn parse_profile(
         return Checked::new(None, vec![d]);
     };
     let target = profile.as_map().and_then(|m| m.get("target")).cloned();
-    Checked::from(Some(ProfileOptions {
-        target,
-        outputs: outputs.clone(),
-        span: tree
-            .as_map()
-            .and_then(|m| m.key(name))
-            .map_or(Span::file(tree.span.file), |k| k.span),
-    }))
+    let span = tree.as_map().and_then(|m| m.key(name));
+    let span = span.map_or(Span::file(tree.span.file), |k| k.span);
+    let options = ProfileOptions { target, outputs: outputs.clone(), span };
+    Checked::new(Some(options), check_moved_flags(tree))
+}
+
+/// A warning of flags in the profiles file, which are the project's now.
+fn check_moved_flags(tree: &Yaml) -> Vec<Diagnostic> {
+    let key = tree.as_map().and_then(|m| m.key("config"));
+    let moved = key.map(|key| {
+        let message = "`config` in profiles.yml is out of date";
+        let event = DbtEvent::ProjectFlagsMovedDeprecation;
+        let d = Diagnostic::dbt_warning(Code::Deprecated, event, message).primary(key.span, "");
+        d.help("write its flags below `flags:` in the project file, which come first")
+    });
+    moved.into_iter().collect()
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use crate::engine::{
 use crate::jinja::{CallName, MacroDef, Scope};
 use crate::manifest::{
     EventWindow, Manifest, NodeConfig, NodeId, RefCall, ResourceType, SourceCall, UniqueId,
-    UnitTestOverrides,
+    UnitTestOverrides, take_overload,
 };
 use crate::source::{FileId, Span, SqlText};
 use minijinja::Error;
@@ -49,6 +49,8 @@ pub(crate) struct RenderSubject {
     pub(crate) extra: Vec<(&'static str, Value)>,
     /// What stands for macros, variables and environment variables, in a unit test.
     pub(crate) overrides: Option<Arc<UnitTestOverrides>>,
+    /// The overload of the function that is rendered or created.
+    pub(crate) overload: Option<usize>,
 }
 
 /// How a reference to a node is printed.
@@ -692,6 +694,9 @@ impl RenderSession {
         match (&self.runtime, self.subject.node) {
             (Some(runtime), Some(id)) => {
                 let mut model = runtime.manifest.node_json(runtime.manifest.node(id));
+                if let Some(index) = self.subject.overload {
+                    take_overload(&mut model, index);
+                }
                 translate_types(&mut model);
                 if let Some(compiled) = &self.subject.compiled {
                     model.insert("compiled_code".into(), Json::from(&**compiled));

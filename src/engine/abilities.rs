@@ -77,6 +77,8 @@ pub(crate) struct EngineCapabilities {
     pub(crate) reads_files: bool,
     /// A project can define functions of the database.
     pub(crate) has_functions: bool,
+    /// Whether functions of one name may take different arguments, each created by itself.
+    pub(crate) has_overloads: bool,
     /// The default incremental strategy: (with a unique key, without).
     pub(crate) default_strategy: (&'static str, &'static str),
     pub(crate) strategies: &'static [&'static str],

@@ -40,6 +40,7 @@ const fn abilities(transactions: TransactionSupport, scratch: ScratchTables) -> 
         locks_for_columns: false,
         reads_files: true,
         has_functions: true,
+        has_overloads: true,
         default_strategy: ("delete+insert", "append"),
         strategies: &["append", "delete+insert", "merge", "microbatch"],
     }

@@ -43,6 +43,7 @@ pub(super) static SPEC: EngineSpec = EngineSpec {
         locks_for_columns: false,
         reads_files: false,
         has_functions: false,
+        has_overloads: false,
         default_strategy: ("append", "append"),
         strategies: &["append", "delete+insert", "merge", "microbatch"],
     },

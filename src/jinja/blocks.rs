@@ -166,7 +166,19 @@ pub(crate) struct Block {
 
 /// The blocks of the given kinds at the top level of a text.
 pub(crate) fn find_blocks(text: &str, wanted: &[BlockKind]) -> Vec<Block> {
+    split_blocks(text, wanted).0
+}
+
+/// A tag outside of all blocks, such as a closing tag too many: its word, and the range of the tag.
+pub(super) type StrayTag<'t> = (&'t str, usize, usize);
+
+/// The blocks of the given kinds at the top level of a text, and the tags beside them.
+pub(super) fn split_blocks<'t>(
+    text: &'t str,
+    wanted: &[BlockKind],
+) -> (Vec<Block>, Vec<StrayTag<'t>>) {
     let mut out: Vec<Block> = Vec::new();
+    let mut strays = Vec::new();
     let mut open: Option<(Block, &'static str, u32)> = None;
     for segment in split_segments(text, 0, text.len()) {
         let Segment::Tag(start, end) = segment else { continue };
@@ -194,6 +206,7 @@ pub(crate) fn find_blocks(text: &str, wanted: &[BlockKind]) -> Vec<Block> {
                 let Some((kind, close)) =
                     BlockKind::of(word).filter(|(kind, _)| wanted.contains(kind))
                 else {
+                    strays.push((word, start, end));
                     continue;
                 };
                 let after = word_at + word.len();
@@ -218,7 +231,7 @@ pub(crate) fn find_blocks(text: &str, wanted: &[BlockKind]) -> Vec<Block> {
         }
     }
     out.extend(open.map(|(block, ..)| block));
-    out
+    (out, strays)
 }
 
 fn closing(word: &str) -> &'static str {
@@ -228,6 +241,16 @@ fn closing(word: &str) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn tags_outside_of_blocks_are_strays() {
+        let text = "{% set x = 1 %}{% macro a() %}{% if x %}{% endif %}{% endmacro %}{% endmacro %}{# {% x %} #}";
+        let (blocks, strays) = split_blocks(text, &[BlockKind::Macro]);
+        assert_eq!(blocks.len(), 1);
+        let words: Vec<&str> = strays.iter().map(|(word, ..)| *word).collect();
+        assert_eq!(words, ["set", "endmacro"]);
+        assert_eq!(&text[strays[0].1..strays[0].2], "{% set x = 1 %}");
+    }
 
     #[test]
     fn blocks_of_a_file() {

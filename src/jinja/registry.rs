@@ -4,13 +4,13 @@
 //! root project, then the built-in macros. `package.name` is looked up in that package only,
 //! `dbt.name` in the built-in macros.
 
-use super::blocks::{Block, BlockKind, find_blocks};
+use super::blocks::{Block, BlockKind, StrayTag, split_blocks};
 use super::edits::{Edits, Rewriter};
 use super::expressions::is_word_char;
 use super::prepass::{CallName, TemplateRewriter};
 use super::runtime::MacroRef;
 use super::variables::{VariableCall, variable_calls};
-use crate::diag::{Checked, Code, Diagnostic};
+use crate::diag::{Checked, Code, DbtEvent, Diagnostic};
 use crate::hash::{FastMap, Fingerprint};
 use crate::source::{FileId, Span};
 use minijinja::value::Value;
@@ -85,8 +85,10 @@ pub(crate) fn parse_macro_file(
 ) -> Checked<Vec<MacroDef>> {
     let (mut defs, mut out) = (Vec::new(), Vec::new());
     let path: Arc<str> = path.into();
-    for block in find_blocks(text, &[BlockKind::Macro, BlockKind::Test, BlockKind::Materialization])
-    {
+    let kinds = [BlockKind::Macro, BlockKind::Test, BlockKind::Materialization];
+    let (blocks, strays) = split_blocks(text, &kinds);
+    out.extend(strays.into_iter().map(|stray| unexpected_tag(file, stray)));
+    for block in blocks {
         let name_span = Span::new(file, block.name_at, block.name_at + block.name.len().max(1));
         if block.name.is_empty() {
             out.push(
@@ -114,6 +116,13 @@ pub(crate) fn parse_macro_file(
         }
     }
     Checked::new(defs, out)
+}
+
+fn unexpected_tag(file: FileId, (word, start, end): StrayTag<'_>) -> Diagnostic {
+    let event = DbtEvent::UnexpectedJinjaBlockDeprecation;
+    let message = format!("`{word}` stands outside of a macro");
+    let d = Diagnostic::dbt_warning(Code::Deprecated, event, message);
+    d.primary(Span::new(file, start, end), "it has no effect")
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

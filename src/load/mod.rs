@@ -12,7 +12,9 @@ mod version;
 
 pub(crate) use files::{FileKind, LoadedFile, SEED_HASH_LIMIT, has_known_ending};
 pub(crate) use packages::{NeedsOwner, PackageNeeds, PackagesText, read_package_needs};
-pub(crate) use project::{LoadOptions, LoadOutcome, find_project_file, load_project};
+pub(crate) use project::{
+    LoadOptions, LoadOutcome, find_project_file, load_project, profiles_file,
+};
 pub(crate) use render::{YamlRenderer, yaml_of};
 
 use crate::cache::KeyWriter;

@@ -44,6 +44,7 @@ pub(crate) struct LoadOptions {
 
 /// Beside the project file.
 const VARS_FILE: &str = "vars.yml";
+const CATALOGS_FILE: &str = "catalogs.yml";
 const PROJECT_FILES: [&str; 2] = ["project.yml", "dbt_project.yml"];
 
 pub(crate) fn find_project_file(system: &dyn System, folder: &Utf8Path) -> Option<Utf8PathBuf> {
@@ -116,6 +117,7 @@ pub(crate) fn load_project(
     let root = file.parent().unwrap_or(Utf8Path::new(".")).to_owned();
     let mut loader = Loader { system, options, map, out, root, started: system.now() };
     let sources = loader.project(&file)?;
+    loader.tell_unused_files();
     match sources {
         Some((packages, rest)) => {
             let Loader { map, out, .. } = loader;
@@ -206,6 +208,16 @@ impl Loader<'_> {
             packages: Json::Null,
             flags_set: BTreeSet::new(),
         })
+    }
+
+    /// Warns of files beside the project file that dbt reads and that have no effect here.
+    fn tell_unused_files(&mut self) {
+        if self.system.is_file(&self.root.join(CATALOGS_FILE)) {
+            let message = format!(
+                "`{CATALOGS_FILE}` has no effect: it says where other databases keep tables of Iceberg"
+            );
+            self.out.push(Diagnostic::warning(Code::Ignored, message));
+        }
     }
 
     fn check_version(&mut self, options: &ProjectOptions) {

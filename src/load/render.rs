@@ -204,6 +204,7 @@ impl YamlRenderer {
             compiled: None,
             extra: Vec::new(),
             overrides: None,
+            overload: None,
         };
         RenderSession::parse_strictly(&self.project, &self.package, subject)
     }

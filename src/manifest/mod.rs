@@ -36,7 +36,10 @@ pub(crate) use configs::{
 };
 pub(crate) use deprecation::{Deprecation, read_moment, write_moment};
 pub(crate) use freshness::{FreshnessStatus, FreshnessThreshold};
-pub(crate) use function::{Function, FunctionArgument, FunctionKind, FunctionResult, Volatility};
+pub(crate) use function::{
+    Function, FunctionArgument, FunctionKind, FunctionOverload, FunctionResult, Volatility,
+    take_overload,
+};
 pub(crate) use graph::Graph;
 pub(crate) use lookup::{FoundNode, NodeLookup, same_version};
 pub(crate) use materialization::Materialization;

@@ -342,6 +342,14 @@ impl Node {
         }
     }
 
+    /// What a function takes and gives; `None` for other nodes.
+    pub(crate) fn function(&self) -> Option<&Function> {
+        match &self.kind {
+            NodeKind::Function(function) => Some(function),
+            _ => None,
+        }
+    }
+
     pub(crate) fn materialized(&self) -> Cow<'_, str> {
         self.config.text("materialized").unwrap_or(Cow::Borrowed(match &self.kind {
             NodeKind::Seed => "seed",

@@ -8,7 +8,8 @@ use super::{
 use crate::engine::RelationKind;
 use crate::outcome::NodeError;
 
-/// Stores a function of the project, with the macro of its kind.
+/// Stores a function of the project, with the macro of its kind. Its overloads are created in the
+/// same transaction: all of them are there, or none is.
 pub(super) fn store_function(
     job: &MaterializationJob,
     steps: &mut dyn Steps,
@@ -39,6 +40,9 @@ fn create(
     }
     steps.run_hooks(HookTime::BeforeInside)?;
     steps.call_macro(call)?;
+    for index in 0..job.overloads {
+        steps.create_overload(index, call)?;
+    }
     finish_inside(job, RelationKind::Function, steps)?;
     steps.finish()?;
     finish_outside(job, steps)?;

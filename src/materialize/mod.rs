@@ -110,6 +110,8 @@ pub(crate) trait Steps {
     fn execute(&mut self, sql: SqlText) -> StepResult;
     /// Calls a public macro and executes the text that it returns.
     fn call_macro(&mut self, call: &PublicMacroCall) -> StepResult;
+    /// Calls the macro that creates a function for one of its overloads.
+    fn create_overload(&mut self, index: usize, call: &PublicMacroCall) -> StepResult;
     /// Calls a public macro and returns its text, which is not executed.
     fn ask_macro(&mut self, call: &PublicMacroCall) -> Result<String, NodeError>;
     /// Tells the user something that does not stop the build.
@@ -186,6 +188,8 @@ pub(crate) struct MaterializationJob {
     pub(crate) seed: Option<SeedJob>,
     /// The macro that creates the function, given its name.
     pub(crate) function: Option<String>,
+    /// How many overloads the function has.
+    pub(crate) overloads: usize,
 }
 
 impl MaterializationJob {

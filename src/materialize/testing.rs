@@ -55,6 +55,11 @@ impl Steps for FakeSteps {
         self.warehouse.execute(&sql).map(drop).map_err(failed)
     }
 
+    fn create_overload(&mut self, index: usize, call: &PublicMacroCall) -> StepResult {
+        self.log(format!("overload {index}"));
+        self.call_macro(call)
+    }
+
     fn call_macro(&mut self, call: &PublicMacroCall) -> StepResult {
         let creates = [
             "create_table_as",
@@ -301,6 +306,7 @@ impl Case {
             leftovers: Vec::new(),
             seed: is_seed.then(seed),
             function: None,
+            overloads: 0,
         }
     }
 

@@ -252,5 +252,6 @@ fn catalog_subject() -> RenderSubject {
         compiled: None,
         extra: Vec::new(),
         overrides: None,
+        overload: None,
     }
 }

@@ -60,5 +60,6 @@ fn inline_subject() -> RenderSubject {
         compiled: None,
         extra: Vec::new(),
         overrides: None,
+        overload: None,
     }
 }

@@ -125,5 +125,6 @@ fn operation_subject(def: &MacroDef) -> RenderSubject {
         compiled: None,
         extra: vec![("this", Value::UNDEFINED)],
         overrides: None,
+        overload: None,
     }
 }

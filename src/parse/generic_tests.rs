@@ -486,6 +486,7 @@ fn subject_of_test(parser: &NodeParser<'_>, test: &ParsedTest) -> RenderSubject 
         compiled: None,
         extra: Vec::new(),
         overrides: None,
+        overload: None,
     }
 }
 

@@ -408,6 +408,7 @@ impl<'a> NodeParser<'a> {
             compiled: None,
             extra: Vec::new(),
             overrides: None,
+            overload: None,
         }
     }
 

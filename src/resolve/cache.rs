@@ -23,6 +23,8 @@ use std::sync::Arc;
 #[derive(Clone, Debug)]
 pub(super) enum ResolvedItem {
     Node(Arc<ParsedNode>),
+    /// A function and its overloads.
+    Function(Arc<ParsedNode>, Vec<Arc<ParsedNode>>),
     Source(Arc<Properties>, usize),
     Entry(Arc<Properties>, usize),
     Test(Arc<Properties>, usize),
@@ -40,6 +42,12 @@ impl ResolvedItem {
     pub(super) fn key(&self) -> ItemKey {
         match self {
             ResolvedItem::Node(node) => ItemKey(0, Arc::as_ptr(node).addr(), 0, 0),
+            ResolvedItem::Function(node, overloads) => {
+                let of_overloads = Fingerprint::of_parts(
+                    overloads.iter().map(|file| Arc::as_ptr(file).addr().to_string()),
+                );
+                ItemKey(6, Arc::as_ptr(node).addr(), first_word(&of_overloads), overloads.len())
+            }
             ResolvedItem::Source(file, i) => ItemKey(1, Arc::as_ptr(file).addr(), *i, 0),
             ResolvedItem::Entry(file, i) => ItemKey(2, Arc::as_ptr(file).addr(), *i, 0),
             ResolvedItem::Test(file, i) => ItemKey(3, Arc::as_ptr(file).addr(), *i, 0),
@@ -47,6 +55,11 @@ impl ResolvedItem {
             ResolvedItem::Measure(file, i, n) => ItemKey(5, Arc::as_ptr(file).addr(), *i, *n),
         }
     }
+}
+
+fn first_word(fingerprint: &Fingerprint) -> usize {
+    let bytes = fingerprint.as_bytes().iter().take(size_of::<usize>());
+    bytes.fold(0, |word, byte| word << 8 | usize::from(*byte))
 }
 
 /// The entry that describes a node, and the version that it describes.

@@ -105,6 +105,7 @@ impl<'a> DocRenderer<'a> {
             compiled: None,
             extra: Vec::new(),
             overrides: None,
+            overload: None,
         };
         let session = RenderSession::parse(self.context, package, subject);
         let missing = Arc::new(Mutex::new(Vec::new()));

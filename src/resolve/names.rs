@@ -219,6 +219,7 @@ impl<'a> RelationNames<'a> {
             compiled: None,
             extra: Vec::new(),
             overrides: None,
+            overload: None,
         };
         let session = RenderSession::parse_strictly(self.context, node.package, subject);
         let scope = Arc::new(NodeScope(session.clone()));

@@ -1,6 +1,7 @@
 //! Resolves models, seeds, snapshots, analyses, singular tests and hooks.
 
 use super::cache::{NodeDescription, ResolvedItem};
+use super::functions::{Overloads, add_overloads};
 use super::names::NodeNaming;
 use super::refusals;
 use super::{Entries, Job, NodeMaker, Resolver};
@@ -24,12 +25,28 @@ use std::sync::Arc;
 impl Resolver<'_> {
     pub(super) fn nodes(&mut self) {
         let mut described = FastSet::default();
+        let overloads = Overloads::find(self.ground, &mut self.findings.project);
         let mut jobs = Vec::with_capacity(self.ground.parsed.nodes.len());
         for parsed in &self.ground.parsed.nodes {
+            if overloads.has_absorbed(parsed) {
+                continue;
+            }
             let found = self.ground.entries.describe(parsed);
             described.extend(found.map(|d| ptr::from_ref(d.entry).addr()));
-            let make = Box::new(move |maker: &mut NodeMaker<'_>| Some(maker.node(parsed, found)));
-            jobs.push(Job { item: ResolvedItem::Node(parsed.clone()), described: found, make });
+            let files = overloads.of(parsed);
+            let make = Box::new(move |maker: &mut NodeMaker<'_>| {
+                let mut node = maker.node(parsed, found);
+                add_overloads(&mut node, files);
+                Some(node)
+            });
+            let item = match files {
+                [] => ResolvedItem::Node(parsed.clone()),
+                files => {
+                    let files = files.iter().map(|file| file.parsed.clone());
+                    ResolvedItem::Function(parsed.clone(), files.collect())
+                }
+            };
+            jobs.push(Job { item, described: found, make });
         }
         self.add(jobs);
         self.yaml_snapshots(&mut described);
@@ -507,6 +524,7 @@ impl NodeMaker<'_> {
                     compiled: None,
                     extra: Vec::new(),
                     overrides: None,
+                    overload: None,
                 };
                 let hook = parse_hook_text(
                     self.ground.renderer,

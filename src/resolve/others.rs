@@ -271,6 +271,7 @@ impl NodeMaker<'_> {
             compiled: None,
             extra: Vec::new(),
             overrides: None,
+            overload: None,
         };
         let session = RenderSession::parse(self.ground.context, package, subject);
         let scope = Arc::new(NodeScope(session.clone()));

@@ -323,6 +323,7 @@ fn job_of(
         leftovers: beside.iter().filter_map(|r| run.existing.find(r).cloned()).collect(),
         seed: if is_seed { Some(read_seed(run)?) } else { None },
         function: find_creating_macro(run)?,
+        overloads: node.function().map_or(0, |function| function.overloads.len()),
         target,
         engine,
     })

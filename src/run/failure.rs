@@ -26,6 +26,14 @@ pub(super) fn compile_failure(e: CompileError, node: &Node) -> NodeOutcome {
     }
 }
 
+/// The error of a text that cannot be compiled.
+pub(super) fn compile_error(e: CompileError, node: &Node) -> NodeError {
+    match compile_failure(e, node).failed {
+        Some(failed) => NodeError::lasting(failed.diagnostic),
+        None => internal_error("a text that cannot be compiled has no error"),
+    }
+}
+
 /// An engine error that has no place in a template.
 pub(super) fn database_error(e: &EngineError, node: &Node) -> NodeError {
     sql_error(e, &SqlText::new(), node.span)

@@ -15,6 +15,9 @@ pub(super) fn find_creating_macro(run: &NodeRun<'_>) -> Result<Option<String>, N
     if function.returns.is_none() {
         return Err(undescribed(node));
     }
+    if !function.overloads.is_empty() && !run.engine().capabilities.has_overloads {
+        return Err(without_overloads(run));
+    }
     let name = format!("{}_function_sql", config.kind.name());
     let registry = run.shared.compiler.renderer.registry();
     let found = registry.dispatch(&node.package, &name, Some("dbt")).ok();
@@ -34,6 +37,13 @@ fn undescribed(node: &Node) -> NodeError {
     NodeError::lasting(d.help(format!(
         "describe it in a properties file: functions: [{{name: {name}, returns: {{data_type: int}}}}]"
     )))
+}
+
+fn without_overloads(run: &NodeRun<'_>) -> NodeError {
+    let (name, engine) = (&run.node.name, run.engine().label);
+    let message = format!("functions with overloads are not there on {engine} (`{name}`)");
+    let d = Diagnostic::error(Code::Unsupported, message).primary(run.node.span, "");
+    NodeError::lasting(d.help("give each a name of its own"))
 }
 
 fn unsupported(run: &NodeRun<'_>, kind: FunctionKind, name: &str) -> NodeError {

@@ -1,10 +1,9 @@
 //! The columns of the inputs of unit tests: those of their relations, or those that they would have
 //! once they are built.
 
-use super::failure::{compile_failure, database_error, internal_error, sql_error};
+use super::failure::{compile_error, database_error, sql_error};
 use super::node::NodeRun;
 use super::seed::read_seed;
-use crate::compile::CompileError;
 use crate::context::{Bindings, BoundQuery, DatabaseAccess};
 use crate::engine::{ExistingColumn, ExistingRelations, SqlType};
 use crate::manifest::{Node, NodeId, NodeKind};
@@ -158,12 +157,5 @@ impl PlannedQueries<'_> {
         let bindings = Arc::new(self.bindings.clone());
         let completed = compiler.complete_query(query, &bindings, existing, db);
         completed.map(|sql| (*sql).clone()).map_err(|e| compile_error(e, run.node))
-    }
-}
-
-fn compile_error(e: CompileError, node: &Node) -> NodeError {
-    match compile_failure(e, node).failed {
-        Some(failed) => NodeError::lasting(failed.diagnostic),
-        None => internal_error("a text that cannot be compiled has no error"),
     }
 }

@@ -2,15 +2,15 @@
 
 use super::ExecutedSql;
 use super::audit::GuardResult;
-use super::failure::{database_error, internal_error, sql_error};
+use super::failure::{compile_error, database_error, internal_error, sql_error};
 use super::node::NodeRun;
 use super::publish::StateBeforeBuild;
 use super::seed::open_rows;
 use super::test::FailingRows;
 use crate::compile::render_hook;
 use crate::context::{
-    LogLine, NodeScope, RelationValue, RenderSession, TemplateWarning, column_value,
-    failure_diagnostic,
+    DatabaseAccess, LogLine, NodeScope, RelationValue, RenderSession, TemplateWarning,
+    column_value, failure_diagnostic,
 };
 use crate::diag::{Code, Diagnostic};
 use crate::engine::{
@@ -254,6 +254,19 @@ impl Steps for NodeSteps<'_> {
             self.reply = Some(reply);
         }
         Ok(())
+    }
+
+    fn create_overload(&mut self, index: usize, call: &PublicMacroCall) -> StepResult {
+        self.may_go_on()?;
+        let NodeRun { shared, node, bindings, existing, connection } = self.run;
+        let db = DatabaseAccess::Live(connection.clone());
+        let compiled = shared.compiler.compile_overload(node, index, bindings, existing, &db);
+        let (compiled, session) = compiled.map_err(|e| compile_error(e, node))?;
+        let own_session = std::mem::replace(&mut self.session, session);
+        let own_text = std::mem::replace(&mut self.compiled, compiled.sql);
+        let created = self.call_macro(call);
+        (self.session, self.compiled) = (own_session, own_text);
+        created
     }
 
     fn ask_macro(&mut self, call: &PublicMacroCall) -> Result<String, NodeError> {

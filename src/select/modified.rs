@@ -173,7 +173,7 @@ impl Both<'_> {
             _ => {
                 let own: &[&str] = match self.node.kind {
                     NodeKind::Model { .. } => &["/latest_version", "/access"],
-                    NodeKind::Function(_) => &["/arguments", "/returns"],
+                    NodeKind::Function(_) => &["/arguments", "/returns", "/overloads"],
                     _ => &[],
                 };
                 let described = self.descriptions() || self.relation() || self.differs("/fqn");

@@ -346,3 +346,89 @@ fn postgres_has_functions_with_defaults_and_volatility() {
     let ran = p.ok(&["build", "--changed"]);
     assert!(ran.out.contains("function plus: its relation is gone"), "{}", ran.out);
 }
+
+const OVERLOADED: &[(&str, &str)] = &[
+    ("functions/shown.sql", "select 'number ' || x"),
+    ("functions/shown_text.sql", "select 'text ' || x || ' {{ var('mark', '!') }}'"),
+    ("functions/shown_both.sql", "select {{ function('double') }}(x) + count(*)::int from {{ ref('base') }}"),
+    ("functions/double.sql", "select x * 2"),
+    ("models/base.sql", "{{ config(materialized='table') }} select 1 as id"),
+    (
+        "models/m.sql",
+        "{{ config(materialized='table') }} select {{ function('shown') }}(1) as a, {{ function('shown') }}('x'::text) as b, {{ function('shown') }}(1, 2) as c",
+    ),
+    (
+        "functions/f.yml",
+        "functions:
+  - {name: double, arguments: [{name: x, data_type: integer}], returns: {data_type: integer}}
+  - name: shown
+    arguments: [{name: x, data_type: integer}]
+    returns: {data_type: text}
+    overloads:
+      - {defined_in: shown_text, arguments: [{name: x, data_type: text}], description: of a text}
+      - {defined_in: shown_both, arguments: [{name: x, data_type: integer}, {name: y, data_type: integer}], returns: {data_type: integer}}
+",
+    ),
+];
+
+#[test]
+fn a_function_may_have_overloads_with_texts_of_their_own() {
+    let Some(server) = Server::new("overloads") else { return };
+    let p = postgres::project(&server, OVERLOADED);
+    p.ok(&["build"]);
+    let s = server.schema("direct");
+    assert_eq!(server.rows(&format!("select a, b, c from {s}.m")), ["number 1|text x !|3"]);
+    let manifest: serde_json::Value =
+        serde_json::from_str(&p.read("target/manifest.json")).unwrap();
+    let functions = manifest["functions"].as_object().unwrap();
+    assert_eq!(functions.len(), 2, "the files of overloads are no nodes");
+    let shown = &functions["function.shop.shown"];
+    assert_eq!(
+        shown["depends_on"]["nodes"],
+        serde_json::json!(["model.shop.base", "function.shop.double"])
+    );
+    assert_eq!(shown["overloads"][0]["defined_in"], "shown_text");
+    assert!(shown["overloads"][1]["raw_body"].as_str().unwrap().contains("ref('base')"));
+
+    // A change of an overload's text is a change of the function.
+    p.write("before/manifest.json", &p.read("target/manifest.json"));
+    p.write("functions/shown_text.sql", "select 'words ' || x");
+    assert_eq!(p.ok(&["ls", "-s", "state:modified", "--state", "before"]).out, "shop.shown\n");
+    p.ok(&["build", "--changed"]);
+    assert_eq!(server.rows(&format!("select b from {s}.m")), ["words x"]);
+
+    // All of them are there, or none is.
+    p.write("functions/shown_text.sql", "select 'lost ' || x");
+    p.write("functions/shown_both.sql", "select nope");
+    assert_eq!(p.run(&["build", "-s", "shown"]).code, 1);
+    assert_eq!(server.rows(&format!("select {s}.shown('x'::text)")), ["words x"]);
+}
+
+#[test]
+fn a_wrong_overload_is_told_with_its_place() {
+    let of = |overloads: &str| {
+        let yaml = format!(
+            "functions: [{{name: f, returns: {{data_type: int}}, overloads: {overloads}}}, {{name: h, returns: {{data_type: int}}, overloads: [{{defined_in: g}}]}}]"
+        );
+        let p = Project::new(&[
+            ("functions/f.sql", "select 1"),
+            ("functions/g.sql", "select 2"),
+            ("functions/h.sql", "select 3"),
+            ("functions/f.yml", &yaml),
+        ]);
+        let ran = p.run(&["parse"]);
+        assert_eq!(ran.code, 2, "{}", ran.err);
+        ran.err
+    };
+    assert!(of("[{defined_in: nope}]").contains("has no file of this name"));
+    assert!(of("[{defined_in: f}]").contains("is the function itself"));
+    assert!(of("[{defined_in: g}]").contains("belongs to another function as well"));
+    // DuckDB would replace one by the other.
+    let p = Project::new(OVERLOADED);
+    let ran = p.run(&["build"]);
+    assert!(
+        ran.code == 1 && ran.err.contains("functions with overloads are not there on DuckDB"),
+        "{}",
+        ran.err
+    );
+}

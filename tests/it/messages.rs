@@ -274,6 +274,26 @@ fn what_is_out_of_date_is_told_once_with_dbts_name_for_it() {
 }
 
 #[test]
+fn flags_in_the_profiles_file_count_if_the_project_has_none() {
+    let profiles = "config: {warn_error: true}\nshop: {target: dev, outputs: {dev: {type: duckdb, path: shop.duckdb}}}\n";
+    let p = Project::new(&[("profiles.yml", profiles), ("models/a.sql", "select 1 as id")]);
+    let ran = p.run(&["parse"]);
+    assert!(
+        ran.code == 2 && ran.err.contains("`config` in profiles.yml is out of date"),
+        "{}",
+        ran.err
+    );
+    p.write("project.yml", "name: shop\nprofile: shop\nflags: {fail_fast: false}\n");
+    p.ok(&["parse"]);
+}
+
+#[test]
+fn a_file_of_catalogs_is_told_to_have_no_effect() {
+    let p = Project::new(&[("catalogs.yml", "catalogs: []\n"), ("models/a.sql", "select 1 as id")]);
+    assert!(p.ok(&["build"]).err.contains("warning[W0005]: `catalogs.yml` has no effect"));
+}
+
+#[test]
 fn two_names_of_one_key_are_an_error() {
     let p = Project::new(&[(
         "dbt_project.yml",

@@ -51,6 +51,7 @@ pub(crate) static SPEC: EngineSpec = EngineSpec {
         locks_for_columns: false,
         reads_files: true,
         has_functions: true,
+        has_overloads: false,
         default_strategy: ("delete+insert", "append"),
         strategies: &["append", "delete+insert", "merge", "microbatch"],
     },

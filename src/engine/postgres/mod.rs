@@ -47,6 +47,7 @@ pub(crate) static SPEC: EngineSpec = EngineSpec {
         locks_for_columns: true,
         reads_files: false,
         has_functions: true,
+        has_overloads: true,
         default_strategy: ("delete+insert", "append"),
         strategies: &["append", "delete+insert", "merge", "microbatch"],
     },

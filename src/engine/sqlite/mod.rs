@@ -51,6 +51,7 @@ pub(crate) static SPEC: EngineSpec = EngineSpec {
         locks_for_columns: false,
         reads_files: false,
         has_functions: false,
+        has_overloads: false,
         default_strategy: ("delete+insert", "append"),
         strategies: &["append", "delete+insert", "microbatch"],
     },
