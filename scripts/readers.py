@@ -7,10 +7,12 @@ refuses an artifact, or reads another thing than what is there. This script itse
 import argparse
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import jsonschema
@@ -73,6 +75,36 @@ graph = DbtGraph(
 graph.load(method=LoadMode.DBT_MANIFEST)
 print(json.dumps(sorted(graph.nodes)))
 """
+
+
+# The project that elementary's command line brings along reads the graph. Its hub package is not to be had everywhere: what
+# it calls of it, and reads, is stood in for.
+ELEMENTARY = "elementary-0.26.1/elementary/monitor/dbt_project"
+ELEMENTARY_READS = [
+    "alerts_anomaly_detection", "alerts_dbt_models", "alerts_dbt_source_freshness", "alerts_dbt_tests", "alerts_schema_changes",
+    "dbt_exposures", "snapshot_run_results", "test_result_rows",
+]  # fmt: skip
+# What dbt makes of a project's files, apart from what differs from run to run.
+OF_A_NODE = ("depends_on", "config", "unrendered_config", "fqn", "relation_name", "checksum", "columns", "refs", "sources")
+
+
+def stand_in_for_elementary(folder: Path) -> None:
+    sources = "".join(path.read_text() for part in ("models", "macros") for path in (folder / part).rglob("*.sql"))
+    packages = folder / "dbt_packages"
+    for name, version in (("elementary", "0.26.1"), ("dbt_utils", "0.8.6")):
+        (packages / name / "macros").mkdir(parents=True)
+        (packages / name / "dbt_project.yml").write_text(f"name: {name}\nversion: {version}\n")
+    macros = []
+    for name in sorted(set(re.findall(r"elementary\.([a-z_]+)\(", sources))):
+        value = "none" if name == "get_config_var" else "'1'"
+        macros.append(f"{{% macro {name}() %}}{{% set given = [varargs, kwargs] %}}{{{{ return({value}) }}}}{{% endmacro %}}\n")
+    (packages / "elementary/macros/all.sql").write_text("".join(macros))
+    (packages / "dbt_utils/macros/star.sql").write_text("{% macro star(from, except=[]) %}*{% endmacro %}\n")
+    read = re.findall(r"ref\(\s*['\"]elementary['\"],\s*['\"]([a-z_]+)", sources)
+    (packages / "elementary/models").mkdir()
+    for name in {*read, *ELEMENTARY_READS}:
+        (packages / f"elementary/models/{name}.sql").write_text("select 1 as unique_id, '[]' as depends_on_nodes, 1 as id\n")
+    (folder / "profiles.yml").write_text("elementary: {target: dev, outputs: {dev: {type: duckdb, path: elementary.duckdb}}}\n")
 
 
 class Refused(Exception):
@@ -187,6 +219,24 @@ class Trial:
             raise Refused(f"dbt 1.12 with our parse gets other results: {different}")
         return f"{len(theirs)} results"
 
+    def check_elementary(self) -> str:
+        """Our parse of elementary's own project is dbt's."""
+        self.run(self.arguments.tool, "parse")
+        ours = self.manifest()
+        shutil.rmtree(self.target)
+        self.run(str(Path(sys.executable).parent / "dbt"), "parse")
+        theirs = self.manifest()
+        count = 0
+        for section in ("nodes", "sources", "exposures"):
+            if ours[section].keys() != theirs[section].keys():
+                raise Refused(f"other {section}: {sorted(ours[section].keys() ^ theirs[section].keys())}")
+            for id, node in theirs[section].items():
+                different = [key for key in OF_A_NODE if ours[section][id].get(key) != node.get(key)]
+                if different:
+                    raise Refused(f"{id}: {', '.join(different)}")
+                count += 1
+        return f"{count} nodes are those of dbt"
+
     def forget(self) -> None:
         """Removes what was built, and its artifacts: dbt 1.12 wants a folder where 1.11 has a file."""
         shutil.rmtree(self.target, ignore_errors=True)
@@ -217,6 +267,17 @@ def prepare(arguments: argparse.Namespace, name: str, folder: Path) -> None:
     shutil.copytree(source, folder, dirs_exist_ok=True)
 
 
+def report(name: str, check: Callable[[], str]) -> bool:
+    """Prints what a reader makes of a project; false if it refuses it."""
+    reader = check.__name__.removeprefix("check_")
+    try:
+        print(f"{name:<18}{reader:<12}{check()}", flush=True)
+    except Refused as problem:
+        print(f"{name:<18}{reader:<12}REFUSED: {problem}", flush=True)
+        return False
+    return True
+
+
 def main() -> int:
     parser = argparse.ArgumentParser()
     for flag in ("--root", "--cache", "--tool", "--readers", "--newer"):
@@ -236,13 +297,13 @@ def main() -> int:
             checks = [trial.check_dbt, trial.check_parser, trial.check_dbterd, trial.check_cosmos, trial.check_newer]
             if not arguments.cosmos:
                 checks.remove(trial.check_cosmos)
-            for check in checks:
-                reader = check.__name__.removeprefix("check_")
-                try:
-                    print(f"{name:<18}{reader:<10}{check()}", flush=True)
-                except Refused as problem:
-                    failed += 1
-                    print(f"{name:<18}{reader:<10}REFUSED: {problem}", flush=True)
+            failed += sum(not report(name, check) for check in checks)
+    if not arguments.names and Path(arguments.cache, ELEMENTARY).exists():
+        with tempfile.TemporaryDirectory(prefix="strata-readers-") as folder:
+            trial = Trial(arguments, "elementary", Path(folder))
+            shutil.copytree(Path(arguments.cache, ELEMENTARY), trial.folder, dirs_exist_ok=True)
+            stand_in_for_elementary(trial.folder)
+            failed += not report("elementary", trial.check_elementary)
     print(f"{failed} refused" if failed else "all read")
     return 1 if failed else 0
 
