@@ -67,10 +67,8 @@ pub fn main(arguments: Vec<String>) -> ! {
     let (flags, problems) = Flags::new(&cli, system.as_ref());
     let log = flags.log.clone().map_or_else(CommandLog::default, CommandLog::in_file);
     let mut console = Console::new(flags.style(), scrubber.clone(), log);
-    if let Some(file) = &flags.env_file {
-        console.caption(&file.to_string());
-    }
     if let Some(problem) = problems.first() {
+        tell_env_file(&flags, &console);
         console.failure(problem, &[]);
         std::process::exit(i32::from(Exit::unusable().code))
     }
@@ -102,6 +100,7 @@ pub fn main(arguments: Vec<String>) -> ! {
     let command = invocation.args.get("invocation_command").and_then(Json::as_str);
     let command = command.unwrap_or_default().to_owned();
     console.start_log(&invocation.invocation_id, &command);
+    tell_env_file(&flags, &console);
     let cancel = CancelToken::default();
     handle_signals(&cancel, settings.system.clone());
     let list = list_deprecated(&cli, &flags, settings.system.as_ref());
@@ -115,6 +114,13 @@ pub fn main(arguments: Vec<String>) -> ! {
     let code = end(ended, &cli, &flags, &mut console);
     console.end_log(&command, code == 0);
     std::process::exit(i32::from(code))
+}
+
+/// Names the file that variables of the environment came from.
+fn tell_env_file(flags: &Flags, console: &Console) {
+    if let Some(file) = &flags.env_file {
+        console.caption(&file.to_string());
+    }
 }
 
 /// The command to carry out: the one that was asked for or, for `retry`, the one that it repeats.

@@ -23,7 +23,11 @@ pub(super) fn check_contracts(manifest: &Manifest, previous: &PreviousState) -> 
         let changes = list_breaking_changes(old, &Json::Object(manifest.node_json(node)));
         if !changes.is_empty() {
             let is_versioned = old.get("version").is_some_and(|version| !version.is_null());
-            out.push(broken(&node.display_name(), is_versioned, changes).primary(node.span, ""));
+            let d = broken(&node.display_name(), is_versioned, changes).primary(node.span, "");
+            out.push(d.help(match is_versioned {
+                true => "add to the contract only, or make a new version of the model",
+                false => "add to the contract only, or give the model versions",
+            }));
         }
     }
     let mut removed: Vec<_> =
@@ -50,20 +54,19 @@ fn find_loss(manifest: &Manifest, id: &str, old: &Json) -> Diagnostic {
     };
     let is_versioned = old.get("version").is_some_and(|version| !version.is_null());
     let d = broken(text_of(old, "name").unwrap_or(id), is_versioned, vec![what]);
+    let d = d.help("let its `deprecation_date` pass before a model goes");
     d.primary_if(disabled.map(|node| node.span), "")
 }
 
 fn broken(name: &str, is_versioned: bool, changes: Vec<String>) -> Diagnostic {
     let message = format!("Breaking change to the contract of `{name}`");
     let d = match is_versioned {
-        true => Diagnostic::error(Code::BrokenContract, message)
-            .help("add to the contract only, or make a new version of the model"),
+        true => Diagnostic::error(Code::BrokenContract, message),
         false => Diagnostic::dbt_warning(
             Code::ChangedContract,
             DbtEvent::UnversionedBreakingChange,
             message,
-        )
-        .help("add to the contract only, or give the model versions"),
+        ),
     };
     changes.into_iter().fold(d, Diagnostic::note)
 }
