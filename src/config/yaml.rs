@@ -187,6 +187,7 @@ impl Yaml {
 pub(crate) fn parse_yaml(file: FileId, text: &str) -> Checked<Yaml> {
     let mut builder = Builder {
         file,
+        open_end: (!text.ends_with('\n')).then_some(text.len()),
         chars: CharIndex::new(text),
         diagnostics: Vec::new(),
         anchors: HashMap::new(),
@@ -264,6 +265,8 @@ enum Open {
 
 struct Builder {
     file: FileId,
+    /// The length of a text that ends without a line break.
+    open_end: Option<usize>,
     chars: CharIndex,
     diagnostics: Vec<Diagnostic>,
     anchors: HashMap<usize, Yaml>,
@@ -300,6 +303,13 @@ impl Builder {
         false
     }
 
+    /// Whether a block of lines is the end of a text without a line break there. As in PyYAML, it
+    /// has none either, which the parser adds.
+    fn ends_text(&self, style: ScalarStyle, end: usize) -> bool {
+        let is_block = matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
+        is_block && self.open_end.is_some_and(|length| end >= length)
+    }
+
     fn event(&mut self, event: Event<'_>, span: granit_parser::Span) {
         let (start, end) = (self.byte(span.start), self.byte(span.end));
         match event {
@@ -307,6 +317,8 @@ impl Builder {
                 let tagged_text = tag.as_ref().is_some_and(|t| t.suffix() == "str");
                 let value = if style == ScalarStyle::Plain && !tagged_text {
                     scalar::resolve_scalar(&text)
+                } else if self.ends_text(style, end) {
+                    YamlValue::Str(text.strip_suffix('\n').unwrap_or(&text).into())
                 } else {
                     YamlValue::Str(text.as_ref().into())
                 };
@@ -459,6 +471,23 @@ fn report_unknown_keys(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_block_at_the_end_has_the_line_break_that_the_text_has() {
+        let of = |text: &str| {
+            let tree = parse_yaml(FileId(0), text).value;
+            tree.as_map().and_then(|map| map.get_text("d")).unwrap()
+        };
+        for (text, value) in [
+            ("d: >\n  a\n  b\n", "a b\n"),
+            ("d: >\n  a\n  b", "a b"),
+            ("d: |\n  a\n  b", "a\nb"),
+            ("d: >\n  a\ne: 1", "a\n"),
+            ("d: >-\n  a\n", "a"),
+        ] {
+            assert_eq!(of(text), value, "{text:?}");
+        }
+    }
 
     fn parse(text: &str) -> Checked<Yaml> {
         parse_yaml(FileId(0), text)

@@ -3,8 +3,8 @@
 
 use super::contract::{ConstraintPlace, constraint_json, contract_checksum, primary_key};
 use super::{
-    Column, GenericTest, Manifest, Node, NodeKind, RefCall, ResourceType, TestKind, UnitTest,
-    artifact_id,
+    Column, GenericTest, Manifest, Node, NodeKind, RefCall, ResourceType, TestKind, UniqueId,
+    UnitTest, artifact_id,
 };
 use crate::config::{Json, JsonMap, python_str};
 use serde_json::json;
@@ -33,8 +33,12 @@ fn column_json(c: &Column) -> JsonMap {
     map.insert("config".into(), Json::Object(config));
     map.insert("tags".into(), Json::from(c.tags.clone()));
     map.insert("granularity".into(), text(c.granularity.as_deref()));
-    map.insert("doc_blocks".into(), Json::Array(Vec::new()));
+    map.insert("doc_blocks".into(), ids_json(&c.doc_blocks));
     map
+}
+
+fn ids_json(ids: &[UniqueId]) -> Json {
+    ids.iter().map(|id| Json::from(&**id)).collect()
 }
 
 /// The keys that most nodes have and those of a resource type do not, by dbt's schema of the
@@ -256,7 +260,7 @@ impl Manifest {
         let name =
             node.relation.as_ref().filter(|_| stored).map(|r| r.render(self.project.dialect));
         m.insert("relation_name".into(), text(name.as_deref()));
-        m.insert("doc_blocks".into(), Json::Array(Vec::new()));
+        m.insert("doc_blocks".into(), ids_json(&node.doc_blocks));
         m.insert("refs".into(), node.refs.iter().map(ref_json).collect());
         m.insert(
             "sources".into(),

@@ -1,5 +1,6 @@
 //! Columns in properties files.
 
+use super::UniqueId;
 use crate::config::{Json, JsonMap};
 use crate::source::Span;
 use serde::{Deserialize, Serialize};
@@ -16,6 +17,9 @@ pub(crate) struct Column {
     pub(crate) granularity: Option<String>,
     /// The column's `config:`; `None` if it has none.
     pub(crate) config: Option<JsonMap>,
+    /// The unique ids of the doc blocks that the description inserts, once it is rendered.
+    #[serde(skip)]
+    pub(crate) doc_blocks: Vec<UniqueId>,
     pub(crate) span: Option<Span>,
 }
 

@@ -184,7 +184,20 @@ impl NodeConfig {
         for (key, entry) in self.iter() {
             out.insert(key.to_owned(), entry.value.clone());
         }
+        complete(&mut out);
         out
+    }
+}
+
+/// Adds what dbt derives from values that are given in part.
+fn complete(config: &mut JsonMap) {
+    if let Some(Json::Object(docs)) = config.get_mut("docs") {
+        docs.entry("show").or_insert(Json::Bool(true));
+        docs.entry("node_color").or_insert(Json::Null);
+    }
+    let stored = config.get("store_failures").and_then(Json::as_bool);
+    if let (Some(stored), Some(form @ Json::Null)) = (stored, config.get_mut("store_failures_as")) {
+        *form = Json::from(if stored { "table" } else { "ephemeral" });
     }
 }
 

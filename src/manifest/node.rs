@@ -293,6 +293,8 @@ pub(crate) struct Node {
     /// The config for builds.
     pub(crate) typed: Arc<TypedConfig>,
     pub(crate) description: String,
+    /// The unique ids of the doc blocks that the description inserts.
+    pub(crate) doc_blocks: Vec<Arc<str>>,
     /// The properties file that describes the node, as `package://path`.
     pub(crate) patch_path: Option<String>,
     pub(crate) columns: Vec<Column>,

@@ -80,6 +80,7 @@ pub(super) fn read_columns(
                 .collect(),
             granularity: m.get("granularity").and_then(Yaml::scalar_text),
             config: config.map(|_| json_map(m.get("config"))),
+            doc_blocks: Vec::new(),
             span: Some(item.span),
         });
     }

@@ -226,7 +226,8 @@ pub(super) fn parse_properties(
         tests: Vec::new(),
     };
     let id = file.file;
-    let tree = parse_yaml(id, parser.map.text(id)).drain_into(&mut out);
+    // As dbt strips the file, a folded text at its end has no line break behind it.
+    let tree = parse_yaml(id, parser.map.text(id).trim_end()).drain_into(&mut out);
     let has_jinja = ["{{", "{%", "{#"].iter().any(|mark| parser.map.text(id).contains(mark));
     let (tree, as_written) = if has_jinja || tree.has_final_newline() {
         let renderer = YamlRenderer::new(parser.context, package);

@@ -23,7 +23,14 @@ pub(super) struct DocRenderer<'a> {
     reads: Mutex<BTreeSet<RenderRead>>,
     /// The results of descriptions without diagnostics. Columns of different models often have the
     /// same description.
-    known: RwLock<FastMap<(Arc<str>, String), String>>,
+    known: RwLock<FastMap<(Arc<str>, String), Described>>,
+}
+
+/// A rendered description, and the unique ids of the doc blocks that it inserts.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Described {
+    pub(super) text: String,
+    pub(super) doc_blocks: Vec<Arc<str>>,
 }
 
 /// The names in a description: `doc`, and the members of every context.
@@ -77,7 +84,7 @@ impl<'a> DocRenderer<'a> {
         std::mem::take(&mut *self.reads.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Renders a description. A doc block that does not exist is reported and left out.
+    /// The text of a rendered description.
     pub(super) fn render(
         &self,
         text: &str,
@@ -85,8 +92,19 @@ impl<'a> DocRenderer<'a> {
         span: Span,
         out: &mut Vec<Diagnostic>,
     ) -> String {
+        self.describe(text, package, span, out).text
+    }
+
+    /// Renders a description. A doc block that does not exist is reported and left out.
+    pub(super) fn describe(
+        &self,
+        text: &str,
+        package: &Arc<str>,
+        span: Span,
+        out: &mut Vec<Diagnostic>,
+    ) -> Described {
         if !text.contains("{{") && !text.contains("{%") {
-            return text.to_owned();
+            return Described { text: text.to_owned(), doc_blocks: Vec::new() };
         }
         let key = (package.clone(), text.to_owned());
         if let Some(known) = self.known.read().unwrap_or_else(PoisonError::into_inner).get(&key) {
@@ -108,14 +126,15 @@ impl<'a> DocRenderer<'a> {
             overload: None,
         };
         let session = RenderSession::parse(self.context, package, subject);
-        let missing = Arc::new(Mutex::new(Vec::new()));
+        let calls = Arc::new(Mutex::new(DocCalls::default()));
         let scope = DocScope {
             inner: NodeScope(session.clone()),
-            doc: self.function(package, missing.clone()),
+            doc: self.function(package, calls.clone()),
         };
         let result =
             self.renderer.render_detached(false, text, package, Arc::new(scope), session.clone());
-        for name in missing.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+        let calls = std::mem::take(&mut *calls.lock().unwrap_or_else(PoisonError::into_inner));
+        for name in &calls.missing {
             let near =
                 nearest_name(name, self.blocks.iter().map(|b| b.name.as_str())).map(str::to_owned);
             out.push(
@@ -132,15 +151,17 @@ impl<'a> DocRenderer<'a> {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .extend(session.take_record().reads);
+        let described = Described { text, doc_blocks: calls.found };
         if out.len() == before {
-            self.known.write().unwrap_or_else(PoisonError::into_inner).insert(key, text.clone());
+            let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+            known.insert(key, described.clone());
         }
-        text
+        described
     }
 
     /// `doc([package,] name)`: looks in the node's package first, then in the root project, then in
     /// any package.
-    fn function(&self, package: &Arc<str>, missing: Arc<Mutex<Vec<String>>>) -> Value {
+    fn function(&self, package: &Arc<str>, calls: Arc<Mutex<DocCalls>>) -> Value {
         let (blocks, package, root) = (self.blocks.clone(), package.clone(), self.root.clone());
         Value::from_function(move |args: Rest<Value>| {
             let (within, name) = match args.0.as_slice() {
@@ -153,10 +174,14 @@ impl<'a> DocRenderer<'a> {
                 .filter(|b| b.name == name && within.as_ref().is_none_or(|w| *w == *b.package))
                 .collect();
             found.sort_by_key(|b| (b.package != package, b.package != root));
+            let mut calls = calls.lock().unwrap_or_else(PoisonError::into_inner);
             match found.first() {
-                Some(block) => block.text.clone(),
+                Some(block) => {
+                    calls.found.push(id_of(block));
+                    block.text.clone()
+                }
                 None => {
-                    missing.lock().unwrap_or_else(PoisonError::into_inner).push(name);
+                    calls.missing.push(name);
                     String::new()
                 }
             }
@@ -168,9 +193,21 @@ impl<'a> DocRenderer<'a> {
     }
 }
 
+/// The calls of `doc` in one description.
+#[derive(Debug, Default)]
+struct DocCalls {
+    /// The unique ids of the blocks, in the order of the calls.
+    found: Vec<Arc<str>>,
+    missing: Vec<String>,
+}
+
+fn id_of(block: &DocBlock) -> Arc<str> {
+    format!("doc.{}.{}", block.package, block.name).into()
+}
+
 fn resource_of(block: &DocBlock) -> DocResource {
     DocResource {
-        unique_id: format!("doc.{}.{}", block.package, block.name).into(),
+        unique_id: id_of(block),
         name: block.name.as_str().into(),
         package: block.package.clone(),
         path: block.path.to_string(),

@@ -1,6 +1,7 @@
 //! Resolves models, seeds, snapshots, analyses, singular tests and hooks.
 
 use super::cache::{NodeDescription, ResolvedItem};
+use super::docs::Described;
 use super::functions::{Overloads, add_overloads};
 use super::names::NodeNaming;
 use super::refusals;
@@ -9,11 +10,11 @@ use crate::config::{Json, JsonMap, config_problem, python_str};
 use crate::context::RenderSubject;
 use crate::diag::{Code, DbtEvent, Diagnostic, nearest_name};
 use crate::engine::Relation;
-use crate::hash::FastSet;
+use crate::hash::{FastSet, sha256_hex};
 use crate::jinja::{is_read_statically, unrendered_config};
 use crate::manifest::{
-    Access, Column, ConfigLayer, Node, NodeConfig, NodeId, NodeKind, ResourceType, TestKind,
-    TypedConfig, VersionInfo, same_version,
+    Access, Checksum, Column, ConfigLayer, Node, NodeConfig, NodeId, NodeKind, ResourceType,
+    TestKind, TypedConfig, VersionInfo, same_version,
 };
 use crate::parse::{
     EntryKind, ParsedNode, Patch, Properties, PropertyEntry, VersionPatch, parse_hook_text,
@@ -67,7 +68,13 @@ impl Resolver<'_> {
                 let d = NodeDescription { entry, file, version: None };
                 described.insert(ptr::from_ref(entry).addr());
                 let make = Box::new(move |maker: &mut NodeMaker<'_>| {
-                    let parsed = others_snapshot(entry, file, &text, relation.span);
+                    let whole = maker.ground.sources.map.text(relation.span.file);
+                    let checksum =
+                        Checksum { name: "sha256".into(), value: sha256_hex(whole.trim()) };
+                    let parsed = ParsedNode {
+                        checksum,
+                        ..others_snapshot(entry, file, &text, relation.span)
+                    };
                     let mut node = maker.node(&parsed, Some(d));
                     if let Some((refs, sources)) =
                         maker.expression_references(&text, &file.package, relation.span)
@@ -228,7 +235,8 @@ impl NodeMaker<'_> {
             tags: remove_duplicates(config.list("tags")),
             typed: Arc::new(TypedConfig::read(parsed.kind, &config).with_microbatch(batches)),
             config: Arc::new(config),
-            description,
+            description: description.text,
+            doc_blocks: description.doc_blocks,
             patch_path: described
                 .as_ref()
                 .map(|d| format!("{}://{}", d.file.package, d.file.original_file_path)),
@@ -467,22 +475,31 @@ impl NodeMaker<'_> {
         &mut self,
         package: &Arc<str>,
         described: Option<&NodeDescription<'_>>,
-    ) -> (String, Vec<Column>) {
-        let Some(d) = described else { return (String::new(), Vec::new()) };
+    ) -> (Described, Vec<Column>) {
+        let Some(d) = described else { return (Described::default(), Vec::new()) };
         let text =
             d.version.and_then(|v| v.description.as_ref()).unwrap_or(&d.entry.patch.description);
-        let description = self.ground.docs.render(text, package, d.entry.span, &mut self.out);
+        let description = self.ground.docs.describe(text, package, d.entry.span, &mut self.out);
         let columns = d.version.map_or(&d.entry.patch.columns, |v| &v.columns);
-        let columns = columns.iter().map(|c| Column {
-            description: self.ground.docs.render(
-                &c.description,
-                package,
-                c.span.unwrap_or(d.entry.span),
-                &mut self.out,
-            ),
-            ..c.clone()
-        });
-        (description, columns.collect())
+        (description, self.describe_columns(columns, package, d.entry.span))
+    }
+
+    /// Columns with their descriptions rendered. `whole` is the place of those without one.
+    pub(super) fn describe_columns(
+        &mut self,
+        columns: &[Column],
+        package: &Arc<str>,
+        whole: Span,
+    ) -> Vec<Column> {
+        let docs = &self.ground.docs;
+        let mut out = Vec::with_capacity(columns.len());
+        for column in columns {
+            let place = column.span.unwrap_or(whole);
+            let Described { text, doc_blocks } =
+                docs.describe(&column.description, package, place, &mut self.out);
+            out.push(Column { description: text, doc_blocks, ..column.clone() });
+        }
+        out
     }
 
     /// Adds the targets of a contract's foreign keys to the references, so that they are built
@@ -579,7 +596,7 @@ fn others_snapshot(
         steady: None,
     };
     ParsedNode {
-        path: format!("{}.sql", entry.name).into(),
+        path: format!("{}/{}.sql", file.path, entry.name).into(),
         original_file_path: file.original_file_path.clone(),
         ..ParsedNode::new(ResourceType::Snapshot, &file.package, fqn, Some(text), span)
     }

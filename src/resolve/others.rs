@@ -159,6 +159,7 @@ impl NodeMaker<'_> {
                 entry.span,
                 &mut self.out,
             ),
+            doc_blocks: Vec::new(),
             patch_path: None,
             columns: Vec::new(),
             alias: entry.name.clone(),

@@ -6,7 +6,7 @@ use super::{Job, NodeMaker, Resolver};
 use crate::config::{Json, JsonMap, Yaml, YamlMap};
 use crate::engine::Relation;
 use crate::manifest::{
-    Checksum, Column, ConfigLayer, Node, NodeConfig, NodeId, NodeKind, ResourceType, SourceTable,
+    Checksum, ConfigLayer, Node, NodeConfig, NodeId, NodeKind, ResourceType, SourceTable,
     TypedConfig, json_texts,
 };
 use crate::parse::{ParsedSource, Properties};
@@ -120,16 +120,10 @@ impl NodeMaker<'_> {
             ("source_name", &*parsed.source),
         ];
         relation.external = find_location(&config, &meta, &names).map(Arc::from);
-        let columns = parsed.columns.iter().map(|c| Column {
-            description: self.ground.docs.render(
-                &c.description,
-                package,
-                c.span.unwrap_or(parsed.span),
-                &mut self.out,
-            ),
-            ..c.clone()
-        });
-        let columns: Vec<Column> = columns.collect();
+        let columns = self.describe_columns(&parsed.columns, package, parsed.span);
+        let description = filled_text(inner, "description").unwrap_or_default();
+        let description =
+            self.ground.docs.describe(&description, package, parsed.span, &mut self.out);
         let unique_id: Arc<str> =
             format!("source.{package}.{}.{}", parsed.source, parsed.table).into();
         let table = SourceTable {
@@ -142,11 +136,7 @@ impl NodeMaker<'_> {
                 .unwrap_or_default(),
             identifier,
             quoting,
-            source_meta: outer
-                .get("meta")
-                .map(Yaml::to_json)
-                .and_then(|m| m.as_object().cloned())
-                .unwrap_or_default(),
+            source_meta: meta_of_source(outer),
             loaded_at_field: config.text("loaded_at_field").map(|t| t.into_owned()),
             loaded_at_query: config.text("loaded_at_query").map(|t| t.into_owned()),
             freshness,
@@ -169,9 +159,8 @@ impl NodeMaker<'_> {
             )),
             typed: Arc::new(TypedConfig::read(ResourceType::Source, &config)),
             config: Arc::new(config),
-            description: filled_text(inner, "description")
-                .map(|d| self.ground.docs.render(&d, package, parsed.span, &mut self.out))
-                .unwrap_or_default(),
+            description: description.text,
+            doc_blocks: description.doc_blocks,
             patch_path: None,
             columns,
             alias: parsed.table.clone(),
@@ -217,6 +206,12 @@ fn written_values(parsed: &ParsedSource, key: &str) -> impl Iterator<Item = Json
 }
 
 /// The text of a key; `None` if it is null or missing.
+/// The `meta` of a whole source; a key in its `config:` comes before one beside it.
+fn meta_of_source(map: &YamlMap) -> JsonMap {
+    let places = find_places(map, "meta").into_iter().flatten().map(Yaml::to_json);
+    places.filter_map(|meta| meta.as_object().cloned()).flatten().collect()
+}
+
 fn filled_text(map: &YamlMap, key: &str) -> Option<String> {
     map.get(key).filter(|y| !y.is_null()).and_then(Yaml::scalar_text)
 }

@@ -213,6 +213,7 @@ impl NodeMaker<'_> {
             typed: Arc::new(TypedConfig::read(ResourceType::Test, &config)),
             config: Arc::new(config),
             description: parsed.description.clone(),
+            doc_blocks: Vec::new(),
             patch_path: None,
             columns: Vec::new(),
             alias,

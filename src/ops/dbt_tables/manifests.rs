@@ -9,9 +9,6 @@ use std::collections::BTreeMap;
 /// What differs from run to run, or is not kept in the table.
 const LEFT_OUT: [&str; 2] = ["created_at", "root_path"];
 
-/// Keys in which a manifest of ours is known to differ: doc blocks are not noted.
-const KNOWN: [&str; 1] = ["doc_blocks"];
-
 /// A value in which a manifest of ours is known to differ: groups have no configs of the project file.
 const KNOWN_PATH: &str = "kinds/groups/group.p.g/config/meta/team";
 
@@ -21,7 +18,7 @@ fn compare_values(path: &str, theirs: &Json, ours: &Json, wrong: &mut Vec<Json>)
         (Json::Object(theirs), Json::Object(ours)) => {
             let keys = theirs.keys().chain(ours.keys().filter(|key| !theirs.contains_key(*key)));
             for key in keys {
-                if LEFT_OUT.contains(&key.as_str()) || KNOWN.contains(&key.as_str()) {
+                if LEFT_OUT.contains(&key.as_str()) {
                     continue;
                 }
                 let path = format!("{path}/{key}");
