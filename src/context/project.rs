@@ -206,6 +206,8 @@ fn graph_json(manifest: &Manifest) -> Json {
     ] {
         sections.insert(key.to_owned(), Json::Object(JsonMap::new()));
     }
+    let groups = manifest.groups.iter().map(|group| (group.unique_id(), group.to_json()));
+    sections.insert("groups".to_owned(), Json::Object(groups.collect()));
     for node in &manifest.nodes {
         let section = match node.resource_type() {
             ResourceType::Exposure | ResourceType::Export => "exposures",

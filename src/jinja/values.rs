@@ -283,9 +283,29 @@ impl Object for MutableDict {
                 Ok(dict(keys.into_iter().map(|key| (key, value.clone()))))
             }
             // dbt's Row and kwargs objects have these methods.
-            "dict" | "to_dict" => Ok(dict(self.pairs())),
+            "dict" => Ok(dict(self.pairs())),
+            // Of a result or a node: all the way down, also where an object stands for a mapping.
+            "to_dict" => Ok(dict(self.pairs().into_iter().map(|(key, v)| (key, plain(&v, 0))))),
             _ => Err(Error::from(ErrorKind::UnknownMethod)),
         }
+    }
+}
+
+/// A value with plain mappings and lists in place of objects that stand for them.
+fn plain(value: &Value, depth: usize) -> Value {
+    if depth > DEPTH {
+        return value.clone();
+    }
+    match value.kind() {
+        ValueKind::Map => match pairs_of(value) {
+            Ok(pairs) => dict(pairs.into_iter().map(|(key, v)| (key, plain(&v, depth + 1)))),
+            Err(_) => value.clone(),
+        },
+        ValueKind::Seq => match value.try_iter() {
+            Ok(items) => list(items.map(|item| plain(&item, depth + 1)).collect()),
+            Err(_) => value.clone(),
+        },
+        _ => value.clone(),
     }
 }
 

@@ -5,6 +5,7 @@ use crate::config::{Json, JsonMap, QueryCommentOption};
 use crate::engine::{Dialect, Target};
 use crate::hash::FastMap;
 use camino::Utf8PathBuf;
+use serde_json::json;
 use std::sync::Arc;
 
 #[derive(Clone, Debug)]
@@ -56,6 +57,27 @@ pub(crate) struct Group {
     pub(crate) path: String,
     pub(crate) original_file_path: String,
     pub(crate) description: Option<String>,
+}
+
+impl Group {
+    pub(crate) fn unique_id(&self) -> String {
+        format!("group.{}.{}", self.package, self.name)
+    }
+
+    /// The group as artifacts have it, and `graph`.
+    pub(crate) fn to_json(&self) -> Json {
+        json!({
+            "name": &*self.name,
+            "resource_type": "group",
+            "package_name": &*self.package,
+            "path": self.path,
+            "original_file_path": self.original_file_path,
+            "unique_id": self.unique_id(),
+            "owner": self.owner,
+            "description": self.description,
+            "config": { "meta": {} },
+        })
+    }
 }
 
 /// A resource that is in the manifest but not a node: a doc block.

@@ -106,15 +106,7 @@ fn write(
     entries(out, "docs", docs)?;
     nodes(out, manifest, "exposures", compiled)?;
     nodes(out, manifest, "metrics", compiled)?;
-    let groups = manifest.groups.iter().map(|g| {
-        let id = format!("group.{}.{}", g.package, g.name);
-        let json = json!({
-            "name": &*g.name, "resource_type": "group", "package_name": &*g.package, "path": g.path,
-            "original_file_path": g.original_file_path, "unique_id": id, "owner": g.owner, "description": g.description,
-            "config": { "meta": {} },
-        });
-        (id, json)
-    });
+    let groups = manifest.groups.iter().map(|group| (group.unique_id(), group.to_json()));
     entries(out, "groups", groups)?;
     out.write_all(b",\n\"selectors\": ")?;
     serde_json::to_writer(&mut *out, &manifest.selectors)?;

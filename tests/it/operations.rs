@@ -448,3 +448,27 @@ fn colours_reach_a_pipe_only_when_they_are_asked_for() {
     let painted = p.run(&["build", "--use-colors"]);
     assert!(painted.out.contains('\u{1b}') && painted.err.contains('\u{1b}'), "{painted:?}");
 }
+
+#[test]
+fn results_and_groups_are_plain_data_for_hooks_that_store_them() {
+    let hook = "{% for r in results %}{{ log('RESULT ' ~ tojson(r.to_dict()), info=true) }}{{ log('NODE ' ~ tojson(r.node.to_dict()), info=true) }}{% endfor %}{% if execute %}{{ log('GROUPS ' ~ tojson(graph.groups), info=true) }}{% endif %}";
+    let project = format!("name: shop\nprofile: shop\non-run-end: {}\n", serde_json::json!(hook));
+    let p = Project::new(&[
+        ("project.yml", &project),
+        ("models/a.sql", "select 1 as id"),
+        (
+            "models/s.yml",
+            "groups: [{name: g, owner: {name: o}}]\nmodels: [{name: a, config: {group: g, meta: {k: [1]}}}]\n",
+        ),
+    ]);
+    let out = p.ok(&["build"]).out;
+    let json_of = |word: &str| -> serde_json::Value {
+        let line = out.lines().find_map(|line| line.split_once(word)).unwrap().1;
+        serde_json::from_str(line).unwrap()
+    };
+    let result = json_of("RESULT ");
+    assert_eq!(result["node"]["config"]["meta"], serde_json::json!({"k": [1]}));
+    assert_eq!(result["status"], "success");
+    assert_eq!(json_of("NODE ")["config"]["materialized"], "view");
+    assert_eq!(json_of("GROUPS ")["group.shop.g"]["owner"]["name"], "o");
+}
